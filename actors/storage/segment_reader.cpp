@@ -1,0 +1,183 @@
+#include "actors/storage/segment_reader.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace sluice {
+
+namespace {
+
+/// Enough for a mark and for nearly every frame header.
+constexpr std::size_t window_bytes = 512;
+constexpr std::size_t search_bytes = 1024 * 1024;
+
+bool is_file_error(errc code) {
+  return code == errc::io_error || code == errc::permission_denied || code == errc::not_found;
+}
+
+} // namespace
+
+std::string to_string(const damage& where) {
+  return fmt::format("{}:{}: {}", where.path.string(), where.offset, where.reason.message);
+}
+
+expected<segment_reader> segment_reader::open(file_system& files, const std::filesystem::path& where) {
+  auto from = files.open(where, open_mode::read);
+  if (!from)
+    return fail(from.error());
+  auto info = (*from)->info();
+  if (!info)
+    return fail(info.error());
+  segment_reader result{std::move(*from), where, info->size};
+  if (auto ok = result.read_header(); !ok)
+    return fail(ok.error().code, fmt::format("{}: {}", where.string(), ok.error().message));
+  if (auto sealed = result.read_footer(); !sealed && is_file_error(sealed.error().code))
+    return fail(sealed.error());
+  if (!result.sealed_) {
+    auto found = result.scan();
+    if (!found)
+      return fail(found.error());
+    result.scan_ = std::move(*found);
+    result.body_end_ = result.scan_.end;
+  }
+  return result;
+}
+
+expected<buffer> segment_reader::read(std::uint64_t offset, std::size_t count) const {
+  buffer result;
+  if (offset > file_bytes_ || count > file_bytes_ - offset)
+    return fail(errc::truncated, "the file ends before it");
+  result.resize(count);
+  auto got = file_->read_at({result.data(), count}, offset);
+  if (!got)
+    return fail(got.error());
+  if (*got != count)
+    return fail(errc::truncated, "the file ends before it");
+  return result;
+}
+
+expected<void> segment_reader::read_header() {
+  auto fixed = read(0, segment_limits::fixed_header_bytes);
+  if (!fixed)
+    return fail(fixed.error());
+  auto size = decode_segment_header_size(fixed->view());
+  if (!size)
+    return fail(size.error());
+  auto whole = read(0, *size);
+  if (!whole)
+    return fail(whole.error());
+  auto decoded = decode_segment_header(whole->view());
+  if (!decoded)
+    return fail(decoded.error());
+  header_ = std::move(*decoded);
+  marks_.emplace(whole->view());
+  body_end_ = file_bytes_;
+  return {};
+}
+
+expected<void> segment_reader::read_footer() {
+  if (file_bytes_ < header_.encoded_bytes() + segment_limits::trailer_bytes)
+    return fail(errc::truncated, "no footer");
+  auto trailer = read(file_bytes_ - segment_limits::trailer_bytes, segment_limits::trailer_bytes);
+  if (!trailer)
+    return fail(trailer.error());
+  auto offset = decode_footer_offset(trailer->view(), file_bytes_);
+  if (!offset)
+    return fail(offset.error());
+  auto footer = read(*offset, file_bytes_ - *offset);
+  if (!footer)
+    return fail(footer.error());
+  auto index = decode_footer(footer->view(), *offset);
+  if (!index)
+    return fail(index.error());
+  sealed_ = std::move(*index);
+  body_end_ = *offset;
+  return {};
+}
+
+expected<segment_scan> segment_reader::scan() const {
+  auto limit = is_sealed() ? body_end_ : file_bytes_;
+  segment_scan found;
+  found.end = header_.encoded_bytes();
+  for (auto at = found.end; at < limit;) {
+    auto window = read(at, std::min<std::uint64_t>(window_bytes, limit - at));
+    if (!window)
+      return fail(window.error());
+    if (marks_->is_mark(window->view(), at)) {
+      found.mark = at;
+      found.end = at += segment_limits::mark_bytes;
+      continue;
+    }
+    auto header = read_frame_header(at, window->view());
+    if (header && header->frame_bytes() <= limit - at) {
+      found.frames.add(*header, at);
+      found.end = at += header->frame_bytes();
+      continue;
+    }
+    auto reason = header ? error{errc::truncated, "the file ends within the frame"} : header.error();
+    if (is_file_error(reason.code))
+      return fail(std::move(reason));
+    auto mark = find_mark(at + 1);
+    if (!mark)
+      return fail(mark.error());
+    if (!*mark) {
+      found.tail = std::move(reason);
+      break;
+    }
+    found.damages.push_back(this->at(at, std::move(reason)));
+    at = **mark;
+  }
+  return found;
+}
+
+expected<frame_header> segment_reader::read_frame_header(std::uint64_t offset, byte_view begin) const {
+  if (segment_marks::looks_like_mark(begin))
+    return fail(errc::bad_checksum, "mark does not match its hash or offset");
+  auto extent = decode_frame_extent(begin);
+  if (!extent)
+    return fail(extent.error());
+  if (extent->header_bytes <= begin.size())
+    return decode_frame_header(begin.first(extent->header_bytes));
+  auto whole = read(offset, extent->header_bytes);
+  if (!whole)
+    return fail(whole.error());
+  return decode_frame_header(whole->view());
+}
+
+expected<std::optional<std::uint64_t>> segment_reader::find_mark(std::uint64_t from) const {
+  auto limit = is_sealed() ? body_end_ : file_bytes_;
+  while (from < limit) {
+    auto count = std::min<std::uint64_t>(search_bytes, limit - from);
+    auto bytes = read(from, count);
+    if (!bytes)
+      return fail(bytes.error());
+    if (auto at = marks_->find(bytes->view(), from); at < count)
+      return from + at;
+    auto overlap = segment_limits::mark_bytes - 1;
+    from += count > overlap && from + count < limit ? count - overlap : count;
+  }
+  return std::nullopt;
+}
+
+expected<frame> segment_reader::load(const frame_entry& entry) const {
+  auto bytes = read(entry.offset, entry.frame_bytes());
+  if (!bytes)
+    return fail(bytes.error());
+  auto loaded = frame::decode(share(std::move(*bytes)));
+  if (!loaded)
+    return loaded;
+  const auto& header = loaded->header();
+  if (header.stream != index().streams[entry.stream] || header.end_point() != entry.last
+      || header.labels != index().label_sets[entry.labels] || header.record_count != entry.record_count)
+    return fail(errc::malformed, "the frame is not the one that the index names");
+  return loaded;
+}
+
+bool segment_reader::is_settled(const frame_entry& entry) const noexcept {
+  if (is_sealed())
+    return true;
+  return entry.offset < scan_.mark.value_or(index().frames.back().offset);
+}
+
+} // namespace sluice

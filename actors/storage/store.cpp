@@ -1,0 +1,284 @@
+#include "actors/storage/store.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace sluice {
+
+namespace {
+
+bool covers(const stream_point& point, const frame_header& header) {
+  return std::tie(point.epoch, point.sequence) >= std::tie(header.epoch, header.sequence);
+}
+
+} // namespace
+
+expected<std::unique_ptr<store>> store::open(
+  file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
+  if (auto ok = files.create_folders(folder); !ok)
+    return fail(ok.error());
+  auto lock = files.lock(folder / "lock");
+  if (!lock && lock.error().code == errc::locked)
+    return fail(errc::locked, fmt::format("store {} is in use: {}; stop the other process or name another folder",
+                                folder.string(), lock.error().message));
+  if (!lock)
+    return fail(lock.error());
+  std::unique_ptr<store> result{new store{files, folder, options}};
+  result->lock_ = std::move(*lock);
+  if (auto ok = result->recover(now); !ok)
+    return fail(ok.error());
+  return result;
+}
+
+expected<void> store::recover(timestamp now) {
+  if (auto ok = remove_temporary_files(); !ok)
+    return ok;
+  auto segments = list_segments(files_, folder_);
+  if (!segments)
+    return fail(segments.error());
+  recovery_.segments = segments->size();
+  if (segments->empty())
+    return start_segment(now);
+  next_number_ = segments->back().number + 1;
+  auto reader = segment_reader::open(files_, segments->back().path);
+  if (!reader)
+    return fail(reader.error());
+  for (const auto& entry : reader->header().streams)
+    streams_[entry.stream] = {entry.last, entry.stored};
+  if (!reader->is_sealed())
+    return recover_active(std::move(*reader), now);
+  const auto& index = reader->index();
+  for (const auto& entry : index.frames)
+    advance(index.streams[entry.stream], entry.last, now);
+  recovery_.streams = streams_.size();
+  return start_segment(now);
+}
+
+expected<void> store::remove_temporary_files() {
+  auto names = files_.list(folder_);
+  if (!names)
+    return fail(names.error());
+  for (const auto& name : *names)
+    if (name.ends_with(".seg.tmp"))
+      if (auto ok = files_.remove(folder_ / name); !ok)
+        return ok;
+  return {};
+}
+
+expected<void> store::recover_active(segment_reader reader, timestamp now) {
+  const auto& found = reader.found();
+  auto refuse = [](const damage& where) {
+    return fail(where.reason.code, to_string(where) + "; the segment is corrupt before its end: run `sluice store repair`");
+  };
+  if (!found.damages.empty())
+    return refuse(found.damages.front());
+  segment_index_builder kept;
+  auto end = found.end;
+  auto reason = found.tail;
+  for (const auto& entry : reader.index().frames) {
+    auto loaded = reader.load(entry);
+    if (!loaded) {
+      if (found.mark && *found.mark > entry.offset)
+        return refuse(reader.at(entry.offset, loaded.error()));
+      end = entry.offset;
+      reason = loaded.error();
+      break;
+    }
+    kept.add(loaded->header(), entry.offset);
+    advance(loaded->header().stream, entry.last, now);
+  }
+  if (reason)
+    recovery_.cut = {reader.at(end, *reason), reader.file_bytes() - end};
+  recovery_.active = reader.path();
+  recovery_.active_frames = kept.index().frames.size();
+  recovery_.streams = streams_.size();
+  auto writer
+    = segment_writer::resume(files_, reader.path(), reader.header(), std::move(kept), end, options_.durability);
+  if (!writer)
+    return fail(writer.error());
+  active_ = std::move(*writer);
+  return {};
+}
+
+expected<void> store::close() {
+  if (!active_)
+    return {};
+  auto done = active_->close();
+  retire_active();
+  lock_.reset();
+  return done;
+}
+
+stream_point store::last(const stream_id& stream) const {
+  auto found = streams_.find(stream);
+  return found == streams_.end() ? stream_point{} : found->second.last;
+}
+
+std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestamp now) {
+  std::vector<expected<verdict>> verdicts;
+  std::vector<const frame*> accepted;
+  pending_points pending;
+  verdicts.reserve(frames.size());
+  for (const auto& each : frames) {
+    verdicts.push_back(judge(each.header(), pending));
+    if (verdicts.back() == verdict::store)
+      accepted.push_back(&each);
+  }
+  auto written = append(accepted, now);
+  std::vector<expected<ack>> answers;
+  answers.reserve(frames.size());
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto& header = frames[i].header();
+    auto durable = last(header.stream);
+    if (!verdicts[i])
+      answers.push_back(fail(verdicts[i].error()));
+    else if (!covers(durable, header))
+      answers.push_back(fail(written.error()));
+    else
+      answers.push_back(ack{header.stream, durable});
+    counters_.duplicates += answers.back() && verdicts[i] == verdict::duplicate;
+    counters_.refused += !answers.back();
+  }
+  return answers;
+}
+
+expected<store::verdict> store::judge(const frame_header& header, pending_points& pending) const {
+  auto& point = pending.try_emplace(header.stream, last(header.stream)).first->second;
+  auto refuse = [&](errc code, std::string_view why) {
+    return fail(code, fmt::format("stream {}: frame {} of epoch {} at position {} {} frame {} of epoch {} up to position {}",
+                        to_string(header.stream), header.sequence, header.epoch, header.position_begin, why,
+                        point.sequence, point.epoch, point.position));
+  };
+  if (header.epoch < point.epoch)
+    return refuse(errc::stale_epoch, "is older than");
+  if (header.epoch == point.epoch && header.sequence <= point.sequence)
+    return verdict::duplicate;
+  auto is_next = header.epoch > point.epoch
+                   ? header.sequence == 1
+                   : header.sequence == point.sequence + 1 && header.position_begin == point.position;
+  if (!is_next)
+    return refuse(errc::sequence_gap, "does not follow");
+  point = header.end_point();
+  return verdict::store;
+}
+
+expected<void> store::append(std::span<const frame* const> frames, timestamp now) {
+  if (frames.empty())
+    return {};
+  if (auto ok = check_space(); !ok)
+    return ok;
+  while (!frames.empty()) {
+    if (auto ok = make_room(frames.front()->size(), now); !ok)
+      return ok;
+    auto run = frames.first(fitting(frames));
+    if (auto ok = active_->append(run); !ok)
+      return ok;
+    for (const auto* stored : run) {
+      advance(stored->header().stream, stored->header().end_point(), now);
+      ++counters_.frames;
+      counters_.records += stored->header().record_count;
+      counters_.bytes += stored->size();
+    }
+    frames = frames.subspan(run.size());
+  }
+  return {};
+}
+
+expected<void> store::check_space() {
+  auto space = files_.space(folder_);
+  if (!space)
+    return fail(space.error());
+  if (space->capacity == 0)
+    return {};
+  auto used = (space->capacity - space->available) * 100 / space->capacity;
+  if (used < options_.max_used_percent)
+    return {};
+  return fail(errc::storage_full,
+    fmt::format("the file system of store {} is {} % full, the limit is {} %: free some space or raise the limit",
+      folder_.string(), used, options_.max_used_percent));
+}
+
+expected<void> store::make_room(std::size_t frame_bytes, timestamp now) {
+  if (!active_)
+    return start_segment(now);
+  if (active_->has_frames() && (would_exceed(frame_bytes) || is_old(now)))
+    return rotate(now);
+  return {};
+}
+
+std::size_t store::fitting(std::span<const frame* const> frames) const {
+  auto bytes = frames.front()->size();
+  std::size_t count = 1;
+  while (count < frames.size() && !would_exceed(bytes + frames[count]->size()))
+    bytes += frames[count++]->size();
+  return count;
+}
+
+bool store::would_exceed(std::size_t frame_bytes) const {
+  return active_->bytes() + frame_bytes > options_.segment_bytes;
+}
+
+bool store::is_old(timestamp now) const {
+  return now - active_->header().created >= options_.segment_age;
+}
+
+expected<void> store::rotate_if_due(timestamp now) {
+  if (active_ && active_->has_frames() && is_old(now))
+    return rotate(now);
+  return {};
+}
+
+expected<void> store::rotate(timestamp now) {
+  if (auto ok = active_->seal(); !ok)
+    return ok;
+  retire_active();
+  return start_segment(now);
+}
+
+expected<void> store::start_segment(timestamp now) {
+  forget_oldest_streams();
+  segment_header header{next_number_, now, {}};
+  for (const auto& [stream, state] : streams_)
+    header.streams.push_back({stream, state.last, state.stored});
+  auto writer = segment_writer::create(files_, folder_, std::move(header), options_.durability);
+  if (!writer)
+    return fail(writer.error());
+  active_ = std::move(*writer);
+  recovery_.active = active_->path();
+  ++next_number_;
+  ++counters_.segments;
+  return {};
+}
+
+void store::forget_oldest_streams() {
+  if (streams_.size() <= options_.max_streams)
+    return;
+  std::vector<std::pair<timestamp, stream_id>> by_age;
+  for (const auto& [stream, state] : streams_)
+    by_age.emplace_back(state.stored, stream);
+  auto kept = by_age.end() - static_cast<std::ptrdiff_t>(options_.max_streams);
+  std::nth_element(by_age.begin(), kept, by_age.end());
+  for (auto at = by_age.begin(); at != kept; ++at)
+    streams_.erase(at->second);
+}
+
+void store::advance(const stream_id& stream, const stream_point& last, timestamp now) {
+  auto& state = streams_[stream];
+  state.last = std::max(state.last, last);
+  state.stored = now;
+}
+
+void store::retire_active() {
+  counters_.syncs += active_->syncs();
+  active_.reset();
+}
+
+store_counters store::counters() const {
+  auto result = counters_;
+  result.syncs += active_ ? active_->syncs() : 0;
+  return result;
+}
+
+} // namespace sluice

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/storage/segment_reader.hpp"
+#include "actors/storage/segment_writer.hpp"
+#include "messages/frame.hpp"
+#include "transport/file_system.hpp"
+
+namespace sluice {
+
+struct store_options {
+  sluice::durability durability = durability::fsync;
+  std::uint64_t segment_bytes = 256 * 1024 * 1024; ///< A segment is sealed before it grows beyond.
+  std::chrono::nanoseconds segment_age = std::chrono::hours{1};
+  unsigned max_used_percent = 90; ///< Of the file system; at or above it nothing is accepted.
+  std::size_t max_streams = segment_limits::max_streams; ///< Remembered across segments.
+};
+
+/// What `store::open` has found.
+struct store_recovery {
+  std::size_t segments = 0;
+  std::size_t streams = 0;
+  std::filesystem::path active;
+  std::uint64_t active_frames = 0;
+
+  /// The end of the active segment that was cut off: from where, how much, why. Under `durability: fsync` nothing of it
+  /// was ever acknowledged.
+  struct cut_off {
+    damage where;
+    std::uint64_t bytes = 0;
+  };
+  std::optional<cut_off> cut;
+};
+
+/// Since the store was opened.
+struct store_counters {
+  std::uint64_t frames = 0;
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t refused = 0; ///< Frames that were not stored: gaps, stale epochs, failures.
+  std::uint64_t syncs = 0;
+  std::uint64_t segments = 0; ///< Made.
+};
+
+/// The writing side of a store folder (docs/specs/segment.md): appends frames to the active segment and knows where
+/// every stream goes on. What `commit` acknowledges is as durable as the options say, stored once and in order.
+/// Not thread-safe; calls block on the disk. One store at a time has a folder.
+class store {
+public:
+  /// Makes the folder if need be, locks it and recovers. The cost depends on the active segment alone. Errors: locked,
+  /// those of the file system, and bad_checksum, malformed and their like with file and offset where the active segment
+  /// is corrupt before its end.
+  static expected<std::unique_ptr<store>> open(
+    file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now);
+
+  /// Syncs what `os` has not yet; a store that is just destroyed has lost nothing acknowledged either.
+  expected<void> close();
+
+  const store_recovery& recovery() const noexcept { return recovery_; }
+
+  /// The newest durable point of a stream; zeros if it is not known.
+  stream_point last(const stream_id& stream) const;
+
+  /// Stores what is new of `frames`, all with one sync unless a segment ends in between, and answers each in order:
+  /// an ack, also for what was stored already; sequence_gap, stale_epoch, storage_full or an error of the file system
+  /// for what is not stored. Frames of one stream may follow each other.
+  std::vector<expected<ack>> commit(std::span<const frame> frames, timestamp now);
+
+  /// Seals the active segment if it has reached its age and holds a frame. Call now and then while nothing is committed.
+  expected<void> rotate_if_due(timestamp now);
+
+  store_counters counters() const;
+
+private:
+  struct stream_state {
+    stream_point last;
+    timestamp stored;
+  };
+  using pending_points = std::unordered_map<stream_id, stream_point>;
+  enum class verdict { store, duplicate };
+
+  store(file_system& files, std::filesystem::path folder, const store_options& options)
+    : files_(files), folder_(std::move(folder)), options_(options) {}
+
+  expected<void> recover(timestamp now);
+  expected<void> recover_active(segment_reader reader, timestamp now);
+  expected<void> remove_temporary_files();
+  expected<verdict> judge(const frame_header& header, pending_points& pending) const;
+  expected<void> append(std::span<const frame* const> frames, timestamp now);
+  expected<void> check_space();
+  expected<void> make_room(std::size_t frame_bytes, timestamp now);
+  /// How many of `frames` the active segment still takes; at least one.
+  std::size_t fitting(std::span<const frame* const> frames) const;
+  bool would_exceed(std::size_t frame_bytes) const;
+  bool is_old(timestamp now) const;
+  expected<void> rotate(timestamp now);
+  expected<void> start_segment(timestamp now);
+  void forget_oldest_streams();
+  void advance(const stream_id& stream, const stream_point& last, timestamp now);
+  void retire_active();
+
+  file_system& files_;
+  std::filesystem::path folder_;
+  store_options options_;
+  std::unique_ptr<file_lock> lock_;
+  store_recovery recovery_;
+  std::unordered_map<stream_id, stream_state> streams_;
+  std::optional<segment_writer> active_;
+  std::uint64_t next_number_ = 1;
+  store_counters counters_;
+};
+
+} // namespace sluice

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "transport/file_system.hpp"
+
+namespace sluice::test {
+
+/// A file system in memory that forgets at a crash what was not synced, as a disk may: of a file any mix of old and
+/// new 512-byte sectors survives, of a folder's creates, renames and removes any first part. Folders themselves are
+/// durable at once. Everything random follows the seed. Thread-safe.
+class sim_file_system : public file_system {
+public:
+  struct inode {
+    std::uint64_t number = 0;
+    std::string content;          ///< What readers see.
+    std::string durable;          ///< What a crash leaves for sure.
+    std::set<std::uint64_t> dirty; ///< Sectors that the next sync makes durable.
+    std::set<std::uint64_t> lost;  ///< Sectors that a failed sync marked clean without writing them.
+  };
+
+  explicit sim_file_system(std::uint64_t seed) : rng_(seed) {}
+
+  /// Power fails now: forgets, releases locks, invalidates open files, then works again.
+  void crash();
+
+  /// From the `operations`-th change on (write, sync, truncate, rename, remove, create, folder sync; 1 is the next)
+  /// every call fails, until `crash`. A write that is cut off leaves a part.
+  void power_off_after(std::uint64_t operations);
+
+  /// Whether `power_off_after` has struck.
+  bool is_off() const;
+
+  /// The `nth` write from now on (1 is the next) writes a part and fails.
+  void fail_write(std::uint64_t nth, errc code);
+
+  /// The `nth` sync of a file from now on fails; what it should have written is lost unless written again.
+  void fail_sync(std::uint64_t nth, errc code);
+
+  /// Bytes that all files together may hold.
+  void set_capacity(std::uint64_t bytes);
+
+  /// Changes that `power_off_after` counts, so far.
+  std::uint64_t changes() const;
+  std::uint64_t syncs() const;
+  /// Bytes read from `where` so far.
+  std::uint64_t bytes_read(const path& where) const;
+
+  std::string content(const path& where) const;
+  void set_content(const path& where, std::string content);
+
+  expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
+  expected<std::vector<std::string>> list(const path& folder) override;
+  expected<void> create_folders(const path& folder) override;
+  expected<void> rename(const path& from, const path& to) override;
+  expected<void> remove(const path& where) override;
+  expected<void> sync_folder(const path& folder) override;
+  expected<std::unique_ptr<file_lock>> lock(const path& where) override;
+  expected<space_info> space(const path& where) override;
+  expected<std::vector<path>> glob(const std::string& pattern) override;
+
+private:
+  friend class sim_file;
+  friend class sim_lock;
+
+  using names = std::map<path, std::shared_ptr<inode>>;
+
+  /// A change of a folder that is not yet durable. `to` empty: removed; `from` empty: created.
+  struct name_change {
+    path from, to;
+    std::shared_ptr<inode> node;
+  };
+
+  expected<void> check_power(const path& where) const;
+  expected<void> count_change(const path& where);
+  void apply(names& table, const name_change& change) const;
+  void change_name(name_change change);
+  std::uint64_t used() const;
+  std::uint64_t random_below(std::uint64_t bound);
+  void write(inode& node, byte_view bytes, std::uint64_t offset);
+  void forget_unsynced(inode& node);
+
+  expected<void> write_parts(inode& node, const path& where, std::span<const byte_view> parts, std::uint64_t offset);
+  expected<void> sync_file(inode& node, const path& where);
+  expected<void> truncate_file(inode& node, const path& where, std::uint64_t size);
+
+  mutable std::mutex mutex_;
+  std::mt19937_64 rng_;
+  names names_;
+  names durable_names_;
+  std::vector<name_change> unsynced_names_;
+  std::set<path> folders_{"/"};
+  std::set<path> locks_;
+  std::map<path, std::uint64_t> read_;
+  std::uint64_t next_inode_ = 1;
+  std::uint64_t generation_ = 0;
+  std::uint64_t capacity_ = std::uint64_t{1} << 40;
+  std::uint64_t changes_ = 0;
+  std::uint64_t writes_ = 0;
+  std::uint64_t syncs_ = 0;
+  std::optional<std::uint64_t> power_off_at_;
+  std::optional<std::pair<std::uint64_t, errc>> failing_write_;
+  std::optional<std::pair<std::uint64_t, errc>> failing_sync_;
+};
+
+} // namespace sluice::test
