@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "transport/handler_gate.hpp"
+#include "transport/network.hpp"
+
+namespace sluice {
+
+/// The life of one TCP connection: connect or be accepted, exchange prefaces, read as credit allows, write what is
+/// queued, end. The public functions may be called from any thread; everything else happens on the thread that runs
+/// the io_context, whose coroutines keep the connection alive. Idle, it holds no buffers.
+class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
+public:
+  using stream = boost::asio::ip::tcp::socket;
+
+  /// To be connected to `peer` once started.
+  tcp_connection(boost::asio::io_context& io, endpoint peer, const link_options& options);
+
+  /// Accepted from `peer`.
+  tcp_connection(stream accepted, endpoint peer, const link_options& options);
+
+  void start(std::shared_ptr<link_handler> handler);
+  void send(link_message message);
+  void grant(std::size_t bytes);
+
+  /// Shuts the handler out, then flushes, at most for a second, and closes.
+  void release();
+
+  const std::string& peer() const noexcept { return peer_name_; }
+
+private:
+  using clock = std::chrono::steady_clock;
+  using self_ptr = std::shared_ptr<tcp_connection>;
+  template <class T>
+  using awaitable = boost::asio::awaitable<T>;
+
+  enum class phase : std::uint8_t { idle, connecting, greeting, open, closing, closed };
+
+  struct outgoing {
+    buffer head;
+    frame body;
+    bool own = false; ///< Not from `send`, so not reported as sent.
+
+    static outgoing of(link_message message);
+    std::size_t size() const noexcept { return head.size() + body.size(); }
+  };
+
+  template <class Action>
+  void post(Action action);
+  template <class T>
+  void spawn(awaitable<T> work);
+
+  awaitable<void> run(self_ptr self);
+  awaitable<expected<void>> connect();
+  awaitable<expected<void>> greet();
+  awaitable<boost::system::error_code> write_preface();
+  awaitable<void> read_loop(self_ptr self);
+  awaitable<void> write_loop(self_ptr self);
+  awaitable<void> watch(self_ptr self);
+
+  void enter(phase next, clock::duration deadline = clock::duration::zero());
+  clock::time_point next_check() const;
+  void check(clock::time_point now);
+  void expire();
+
+  bool may_read() const noexcept { return phase_ == phase::closing || (phase_ == phase::open && credit_ > 0); }
+  void read_on();
+  void consume(std::size_t bytes);
+  void read_ended(const boost::system::error_code& why);
+
+  void push(outgoing next);
+  void push_own(link_message message);
+  void write_on();
+  void written(std::size_t messages);
+
+  error about(errc code, std::string_view what) const;
+  error about(errc code, const boost::system::error_code& why) const;
+  void lose(error reason);
+  void refuse(const error& reason);
+  void linger();
+  void close();
+
+  stream stream_;
+  boost::asio::steady_timer timer_;
+  endpoint remote_;
+  std::string peer_name_;
+  link_options options_;
+  link_side side_;
+  handler_gate<link_handler> handler_;
+
+  phase phase_ = phase::idle;
+  clock::time_point deadline_; ///< Of any phase but open.
+
+  message_decoder decoder_;
+  std::int64_t credit_ = 0;
+  clock::time_point last_heard_;
+  bool reading_ = false;
+  bool peer_ended_ = false;
+  buffer discarded_; ///< What a peer says while we close.
+
+  std::deque<outgoing> queue_;
+  clock::time_point last_sent_;
+  bool writing_ = false;
+  bool flushed_ = false;
+};
+
+} // namespace sluice

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "transport/network.hpp"
+
+namespace sluice {
+
+/// Links over TCP, scheme `tcp` (docs/specs/protocol.md). One thread of its own does all input and output and makes
+/// all calls of handlers. A call that waits for a thread which destroys that handler's link would wait for ever.
+///
+/// Destroying it waits, at most about a second, for destroyed links to send what they still hold. Links and listeners
+/// that outlive it are mute. It must not be destroyed by a handler.
+class tcp_network final : public network {
+public:
+  tcp_network();
+  ~tcp_network() override;
+
+  /// A link to another scheme's endpoint closes with invalid_argument. What is sent before it is open waits; if it is
+  /// destroyed before it is open, that is lost.
+  std::unique_ptr<link> connect(const endpoint& peer, const link_options& options) override;
+
+  expected<std::unique_ptr<listener>> listen(
+    const endpoint& where, const link_options& options, accept_handler on_accept) override;
+
+private:
+  class engine;
+  class tcp_link;
+  class tcp_listener;
+
+  std::shared_ptr<engine> engine_;
+};
+
+} // namespace sluice
