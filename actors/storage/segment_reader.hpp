@@ -51,7 +51,6 @@ public:
 
   /// What was found on the way to the index; empty for a sealed segment, whose frames were not looked at.
   const segment_scan& found() const noexcept { return scan_; }
-  segment_scan take_found() && { return std::move(scan_); }
 
   /// Reads the body's headers whether sealed or not. Errors: those of the file system.
   expected<segment_scan> scan() const;
