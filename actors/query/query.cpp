@@ -1,13 +1,12 @@
 #include "actors/query/query.hpp"
 
-#include <string.h> // memmem
-
 #include <algorithm>
 #include <limits>
 #include <memory>
 
 #include <fmt/format.h>
 #include <re2/re2.h>
+#include <string.h> // memmem
 
 #include "transport/payload_codec.hpp"
 
@@ -18,8 +17,7 @@ namespace {
 /// Finds a text within records that lie one behind the other in one block, searching the block once.
 class block_search {
 public:
-  block_search(std::string_view block, std::string_view wanted)
-    : block_(block), wanted_(wanted), hit_(find(0)) {}
+  block_search(std::string_view block, std::string_view wanted) : block_(block), wanted_(wanted), hit_(find(0)) {}
 
   bool has_hit() const { return hit_ != block_.npos; }
 
@@ -54,8 +52,8 @@ public:
   expected<void> check() const {
     if (!expression_ || expression_->ok())
       return {};
-    return fail(errc::invalid_argument,
-      fmt::format("regular expression '{}': {}", options_.match, expression_->error()));
+    return fail(
+      errc::invalid_argument, fmt::format("regular expression '{}': {}", options_.match, expression_->error()));
   }
 
   bool is_done() const { return done_; }
@@ -132,8 +130,8 @@ private:
   }
 
   bool is_wanted_whole(const frame_header& header) const {
-    return is_in_time(header.first_timestamp) && is_in_time(header.last_timestamp) && !options_.level
-           && options_.contains.empty() && !expression_ && header.record_count <= limit() - stats_.records;
+    return is_in_time(header.first_timestamp) && is_in_time(header.last_timestamp) && !options_.level &&
+           options_.contains.empty() && !expression_ && header.record_count <= limit() - stats_.records;
   }
 
   expected<void> filter(const frame_header& header, record_reader& records) {
@@ -144,9 +142,9 @@ private:
       const auto* record = records.next();
       if (record == nullptr)
         return records.failure() ? expected<void>{fail(*records.failure())} : expected<void>{};
-      if (!is_in_time(record->time) || (options_.level && (!record->level || *record->level > *options_.level))
-          || !search.is_in(record->body)
-          || (expression_ && !RE2::PartialMatch({record->body.data(), record->body.size()}, *expression_)))
+      if (!is_in_time(record->time) || (options_.level && (!record->level || *record->level > *options_.level)) ||
+          !search.is_in(record->body) ||
+          (expression_ && !RE2::PartialMatch({record->body.data(), record->body.size()}, *expression_)))
         continue;
       ++stats_.records;
       done_ = !sink_.record(header, *record, index) || stats_.records == limit();

@@ -20,17 +20,17 @@ struct query_options {
   std::optional<timestamp> since; ///< Inclusive.
   std::optional<timestamp> until; ///< Exclusive.
   std::vector<std::pair<std::string, std::string>> labels;
-  std::optional<severity> level;  ///< At least as severe; a record without severity does not match.
-  std::string contains;           ///< Bytes that the body has somewhere; empty for any body.
-  std::string match;              ///< RE2 expression that matches somewhere in the body; empty for any body.
-  std::uint64_t limit = 0;        ///< Records; 0 for no limit.
+  std::optional<severity> level; ///< At least as severe; a record without severity does not match.
+  std::string contains;          ///< Bytes that the body has somewhere; empty for any body.
+  std::string match;             ///< RE2 expression that matches somewhere in the body; empty for any body.
+  std::uint64_t limit = 0;       ///< Records; 0 for no limit.
 };
 
 struct query_stats {
-  std::uint64_t records = 0;        ///< Given to the sink.
-  std::uint64_t frames = 0;         ///< Looked at in the index.
-  std::uint64_t frames_read = 0;    ///< Read and decompressed.
-  std::uint64_t corrupt = 0;        ///< Damages met and passed over.
+  std::uint64_t records = 0;     ///< Given to the sink.
+  std::uint64_t frames = 0;      ///< Looked at in the index.
+  std::uint64_t frames_read = 0; ///< Read and decompressed.
+  std::uint64_t corrupt = 0;     ///< Damages met and passed over.
 };
 
 /// Takes what a query finds, in stored order. Each function returns whether to go on.

@@ -77,8 +77,8 @@ private:
   void separate(const frame_header& header, std::uint32_t index) {
     if (!open_end_)
       return;
-    auto goes_on = header.stream == open_end_->stream && header.epoch == open_end_->last.epoch
-                   && header.sequence == open_end_->last.sequence + 1 && index == 0;
+    auto goes_on = header.stream == open_end_->stream && header.epoch == open_end_->last.epoch &&
+                   header.sequence == open_end_->last.sequence + 1 && index == 0;
     if (!goes_on)
       out_.text() += '\n';
     open_end_.reset();
@@ -181,12 +181,12 @@ expected<query_format> parse_query_format(std::string_view text) {
 
 std::unique_ptr<query_writer> make_query_writer(query_format format, byte_output output) {
   switch (format) {
-    case query_format::raw:
-      return std::make_unique<raw_writer>(std::move(output));
-    case query_format::json:
-      return std::make_unique<json_writer>(std::move(output));
-    case query_format::count:
-      break;
+  case query_format::raw:
+    return std::make_unique<raw_writer>(std::move(output));
+  case query_format::json:
+    return std::make_unique<json_writer>(std::move(output));
+  case query_format::count:
+    break;
   }
   return std::make_unique<count_writer>(std::move(output));
 }

@@ -27,9 +27,9 @@ using byte_output = std::function<bool(byte_view)>;
 ///
 /// raw: a body is followed by LF unless its source had none there; LF also stands behind such a body where what
 /// comes next is not its stream's continuation. So one stream without filters comes out as its source's bytes.
-/// json: `timestamp` (RFC 3339, UTC), `severity` (name or null), `body`, `labels`, `attributes`, `stream`, `sequence` (of
-/// the frame), `index` (in the frame); `unterminated` only where true; a body that is not UTF-8 has U+FFFD for
-/// what is wrong, and its bytes in `body_base64`.
+/// json: `timestamp` (RFC 3339, UTC), `severity` (name or null), `body`, `labels`, `attributes`, `stream`, `sequence`
+/// (of the frame), `index` (in the frame); `unterminated` only where true; a body that is not UTF-8 has U+FFFD for what
+/// is wrong, and its bytes in `body_base64`.
 class query_writer : public record_sink {
 public:
   /// Writes the end of the output. Returns whether everything was taken.

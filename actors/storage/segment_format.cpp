@@ -101,8 +101,8 @@ bool segment_marks::is_mark(byte_view bytes, std::uint64_t offset) const noexcep
   if (bytes.size() < segment_limits::mark_bytes)
     return false;
   detail::byte_reader in{bytes};
-  return in.u32() == mark_magic && in.u32() == 0 && in.u64() == offset
-         && in.u64() == detail::hash64(bytes.first(16), salt_.view());
+  return in.u32() == mark_magic && in.u32() == 0 && in.u64() == offset &&
+         in.u64() == detail::hash64(bytes.first(16), salt_.view());
 }
 
 bool segment_marks::looks_like_mark(byte_view bytes) noexcept {

@@ -42,8 +42,8 @@ expected<trailer> decode_trailer(byte_view bytes) {
 }
 
 std::uint64_t footer_bytes(const trailer& t) {
-  return std::uint64_t{t.frames} * index_entry_bytes + std::uint64_t{t.streams} * stream_bytes + t.label_bytes
-         + trailer_bytes;
+  return std::uint64_t{t.frames} * index_entry_bytes + std::uint64_t{t.streams} * stream_bytes + t.label_bytes +
+         trailer_bytes;
 }
 
 void write_entry(detail::byte_writer& out, const frame_entry& entry) {
@@ -82,9 +82,9 @@ frame_entry read_entry(detail::byte_reader& in) {
 
 expected<void> check_entry(const frame_entry& entry, const segment_index& index, std::uint64_t footer_offset) {
   using namespace frame_limits;
-  auto lengths_fit = entry.header_bytes >= fixed_header_bytes && entry.header_bytes <= max_header_bytes
-                     && entry.payload_bytes > 0 && entry.payload_bytes <= max_payload_bytes
-                     && entry.offset <= footer_offset && entry.frame_bytes() <= footer_offset - entry.offset;
+  auto lengths_fit = entry.header_bytes >= fixed_header_bytes && entry.header_bytes <= max_header_bytes &&
+                     entry.payload_bytes > 0 && entry.payload_bytes <= max_payload_bytes &&
+                     entry.offset <= footer_offset && entry.frame_bytes() <= footer_offset - entry.offset;
   if (lengths_fit && entry.stream < index.streams.size() && entry.labels < index.label_sets.size())
     return {};
   return fail(errc::malformed, fmt::format("footer has an entry that cannot be right (offset {})", entry.offset));
@@ -166,8 +166,8 @@ expected<segment_index> decode_footer(byte_view bytes, std::uint64_t footer_offs
   auto t = decode_trailer(bytes.last(trailer_bytes));
   if (!t)
     return fail(t.error());
-  if (t->footer_offset != footer_offset || footer_bytes(*t) != bytes.size()
-      || t->label_sets > t->label_bytes / min_label_set_bytes)
+  if (t->footer_offset != footer_offset || footer_bytes(*t) != bytes.size() ||
+      t->label_sets > t->label_bytes / min_label_set_bytes)
     return fail(errc::malformed, "segment trailer has lengths that do not add up");
   if (t->hash != detail::hash64(bytes.first(bytes.size() - unhashed_bytes)))
     return fail(errc::bad_checksum, "segment footer does not match its hash");

@@ -24,10 +24,10 @@ std::string to_string(const damage& where);
 /// What reading a segment's body from its beginning has found.
 struct segment_scan {
   segment_index_builder frames;
-  std::uint64_t end = 0;               ///< Behind the last whole frame or mark.
-  std::optional<std::uint64_t> mark;   ///< Offset of the last mark.
-  std::vector<damage> damages;         ///< Failures that a mark follows: corruption, passed over.
-  std::optional<error> tail;           ///< Why what follows `end` was not taken.
+  std::uint64_t end = 0;             ///< Behind the last whole frame or mark.
+  std::optional<std::uint64_t> mark; ///< Offset of the last mark.
+  std::vector<damage> damages;       ///< Failures that a mark follows: corruption, passed over.
+  std::optional<error> tail;         ///< Why what follows `end` was not taken.
 };
 
 /// Reads one segment, also while a writer appends to it: sees what was there when it was opened. Takes no lock and

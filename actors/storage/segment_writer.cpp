@@ -8,12 +8,12 @@ namespace sluice {
 
 std::string_view to_string(durability level) noexcept {
   switch (level) {
-    case durability::fsync:
-      return "fsync";
-    case durability::os:
-      return "os";
-    case durability::memory:
-      return "memory";
+  case durability::fsync:
+    return "fsync";
+  case durability::os:
+    return "os";
+  case durability::memory:
+    return "memory";
   }
   return "?";
 }
@@ -25,8 +25,8 @@ expected<durability> parse_durability(std::string_view text) {
   return fail(errc::invalid_argument, fmt::format("durability '{}' is not one of fsync, os, memory", text));
 }
 
-segment_writer::segment_writer(std::unique_ptr<file> to, std::filesystem::path where, segment_header header,
-  segment_marks marks, durability level)
+segment_writer::segment_writer(
+  std::unique_ptr<file> to, std::filesystem::path where, segment_header header, segment_marks marks, durability level)
   : file_(std::move(to)), path_(std::move(where)), header_(std::move(header)), marks_(std::move(marks)),
     durability_(level), end_(header_.encoded_bytes()) {}
 
@@ -40,8 +40,7 @@ expected<segment_writer> segment_writer::create(
   auto opened = files.open(where, open_mode::read_write);
   if (!opened)
     return fail(opened.error());
-  return segment_writer{
-    std::move(*opened), std::move(where), std::move(header), segment_marks{encoded.view()}, level};
+  return segment_writer{std::move(*opened), std::move(where), std::move(header), segment_marks{encoded.view()}, level};
 }
 
 expected<segment_writer> segment_writer::resume(file_system& files, const std::filesystem::path& where,

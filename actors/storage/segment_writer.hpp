@@ -22,8 +22,8 @@ std::string_view to_string(durability level) noexcept;
 /// Errors: invalid_argument, saying what is accepted.
 expected<durability> parse_durability(std::string_view text);
 
-/// Appends to one active segment. After a failed call the file is cut back to what was good before; as long as that does
-/// not succeed, every further call fails. Not thread-safe.
+/// Appends to one active segment. After a failed call the file is cut back to what was good before; as long as that
+/// does not succeed, every further call fails. Not thread-safe.
 class segment_writer {
 public:
   /// Makes the file, durable before a frame goes into it.

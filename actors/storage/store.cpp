@@ -70,7 +70,8 @@ expected<void> store::remove_temporary_files() {
 expected<void> store::recover_active(segment_reader reader, timestamp now) {
   const auto& found = reader.found();
   auto refuse = [](const damage& where) {
-    return fail(where.reason.code, to_string(where) + "; the segment is corrupt before its end: run `sluice store repair`");
+    return fail(
+      where.reason.code, to_string(where) + "; the segment is corrupt before its end: run `sluice store repair`");
   };
   if (!found.damages.empty())
     return refuse(found.damages.front());
@@ -94,8 +95,8 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
   recovery_.active = reader.path();
   recovery_.active_frames = kept.index().frames.size();
   recovery_.streams = streams_.size();
-  auto writer
-    = segment_writer::resume(files_, reader.path(), reader.header(), std::move(kept), end, options_.durability);
+  auto writer =
+    segment_writer::resume(files_, reader.path(), reader.header(), std::move(kept), end, options_.durability);
   if (!writer)
     return fail(writer.error());
   active_ = std::move(*writer);
@@ -147,9 +148,10 @@ std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestam
 expected<store::verdict> store::judge(const frame_header& header, pending_points& pending) const {
   auto& point = pending.try_emplace(header.stream, last(header.stream)).first->second;
   auto refuse = [&](errc code, std::string_view why) {
-    return fail(code, fmt::format("stream {}: frame {} of epoch {} at position {} {} frame {} of epoch {} up to position {}",
-                        to_string(header.stream), header.sequence, header.epoch, header.position_begin, why,
-                        point.sequence, point.epoch, point.position));
+    return fail(
+      code, fmt::format("stream {}: frame {} of epoch {} at position {} {} frame {} of epoch {} up to position {}",
+              to_string(header.stream), header.sequence, header.epoch, header.position_begin, why, point.sequence,
+              point.epoch, point.position));
   };
   if (header.epoch < point.epoch)
     return refuse(errc::stale_epoch, "is older than");

@@ -19,7 +19,7 @@ struct store_options {
   sluice::durability durability = durability::fsync;
   std::uint64_t segment_bytes = 256 * 1024 * 1024; ///< A segment is sealed before it grows beyond.
   std::chrono::nanoseconds segment_age = std::chrono::hours{1};
-  unsigned max_used_percent = 90; ///< Of the file system; at or above it nothing is accepted.
+  unsigned max_used_percent = 90;                        ///< Of the file system; at or above it nothing is accepted.
   std::size_t max_streams = segment_limits::max_streams; ///< Remembered across segments.
 };
 
@@ -74,7 +74,8 @@ public:
   /// for what is not stored. Frames of one stream may follow each other.
   std::vector<expected<ack>> commit(std::span<const frame> frames, timestamp now);
 
-  /// Seals the active segment if it has reached its age and holds a frame. Call now and then while nothing is committed.
+  /// Seals the active segment if it has reached its age and holds a frame. Call now and then while nothing is
+  /// committed.
   expected<void> rotate_if_due(timestamp now);
 
   store_counters counters() const;

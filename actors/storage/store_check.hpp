@@ -36,7 +36,7 @@ struct stream_summary {
 struct store_summary {
   std::vector<segment_summary> segments;
   std::vector<stream_summary> streams;
-  segment_summary total; ///< `number` counts the segments.
+  segment_summary total;       ///< `number` counts the segments.
   std::vector<damage> damages; ///< Met on the way; `verify_store` looks closer.
 };
 
@@ -58,8 +58,8 @@ struct verify_result {
   std::optional<damage> tail;
 };
 
-/// Reads everything: headers, marks, payloads and all records; checks that the frames of each stream follow each other and
-/// that footers and headers agree with the frames. Errors: those of the file system for the folder.
+/// Reads everything: headers, marks, payloads and all records; checks that the frames of each stream follow each other
+/// and that footers and headers agree with the frames. Errors: those of the file system for the folder.
 expected<verify_result> verify_store(
   file_system& files, const std::filesystem::path& folder, const std::function<void(const damage&)>& on_problem);
 

@@ -56,8 +56,9 @@ void collect(streams_by_id& streams, const segment_reader& reader) {
 }
 
 double ratio(const segment_summary& summary) {
-  return summary.stored_bytes == 0 ? 0.0
-                                   : static_cast<double>(summary.decoded_bytes) / static_cast<double>(summary.stored_bytes);
+  return summary.stored_bytes == 0
+           ? 0.0
+           : static_cast<double>(summary.decoded_bytes) / static_cast<double>(summary.stored_bytes);
 }
 
 std::string table_row(std::string_view name, std::string_view state, const segment_summary& summary) {
@@ -72,8 +73,9 @@ void append_time(std::string& out, std::string_view key, const std::optional<tim
 }
 
 std::string json_numbers(const segment_summary& summary) {
-  auto result = fmt::format(R"("frames":{},"records":{},"stored_bytes":{},"decoded_bytes":{},"ratio":{:.4f},"streams":{})",
-    summary.frames, summary.records, summary.stored_bytes, summary.decoded_bytes, ratio(summary), summary.streams);
+  auto result =
+    fmt::format(R"("frames":{},"records":{},"stored_bytes":{},"decoded_bytes":{},"ratio":{:.4f},"streams":{})",
+      summary.frames, summary.records, summary.stored_bytes, summary.decoded_bytes, ratio(summary), summary.streams);
   append_time(result, "first_timestamp", summary.first_timestamp);
   append_time(result, "last_timestamp", summary.last_timestamp);
   return result;
@@ -138,8 +140,8 @@ std::string to_table(const store_summary& summary) {
     result += table_row(fmt::format("{}", segment.number), segment.is_sealed ? "sealed" : "active", segment);
   result += table_row("total", "", summary.total);
   for (const auto& each : summary.streams)
-    result += fmt::format("\nstream {}\n  epoch {}, frame {}, position {}\n  {}\n", to_string(each.stream), each.last.epoch,
-      each.last.sequence, each.last.position, to_string(each.labels));
+    result += fmt::format("\nstream {}\n  epoch {}, frame {}, position {}\n  {}\n", to_string(each.stream),
+      each.last.epoch, each.last.sequence, each.last.position, to_string(each.labels));
   for (const auto& damage : summary.damages)
     result += fmt::format("\n{}\n", to_string(damage));
   return result;
@@ -153,7 +155,8 @@ std::string to_json(const store_summary& summary) {
   });
   result += R"(,"streams":)";
   append_list(result, summary.streams, json_stream);
-  result += fmt::format(R"(,"total":{{"segments":{},{}}},"damages":)", summary.total.number, json_numbers(summary.total));
+  result +=
+    fmt::format(R"(,"total":{{"segments":{},{}}},"damages":)", summary.total.number, json_numbers(summary.total));
   append_list(result, summary.damages, [](const damage& each) {
     std::string text;
     append_json_string(text, to_string(each));

@@ -14,23 +14,23 @@ bool is_plain(unsigned char c) {
 
 void append_escaped(std::string& out, char c) {
   switch (c) {
-    case '"':
-      out += "\\\"";
-      break;
-    case '\\':
-      out += "\\\\";
-      break;
-    case '\n':
-      out += "\\n";
-      break;
-    case '\r':
-      out += "\\r";
-      break;
-    case '\t':
-      out += "\\t";
-      break;
-    default:
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+  case '"':
+    out += "\\\"";
+    break;
+  case '\\':
+    out += "\\\\";
+    break;
+  case '\n':
+    out += "\\n";
+    break;
+  case '\r':
+    out += "\\r";
+    break;
+  case '\t':
+    out += "\\t";
+    break;
+  default:
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
   }
 }
 
@@ -45,9 +45,11 @@ lead lead_of(unsigned char first) {
   if (first >= 0xC2 && first <= 0xDF)
     return {2};
   if (first >= 0xE0 && first <= 0xEF)
-    return {3, static_cast<unsigned char>(first == 0xE0 ? 0xA0 : 0x80), static_cast<unsigned char>(first == 0xED ? 0x9F : 0xBF)};
+    return {3, static_cast<unsigned char>(first == 0xE0 ? 0xA0 : 0x80),
+      static_cast<unsigned char>(first == 0xED ? 0x9F : 0xBF)};
   if (first >= 0xF0 && first <= 0xF4)
-    return {4, static_cast<unsigned char>(first == 0xF0 ? 0x90 : 0x80), static_cast<unsigned char>(first == 0xF4 ? 0x8F : 0xBF)};
+    return {4, static_cast<unsigned char>(first == 0xF0 ? 0x90 : 0x80),
+      static_cast<unsigned char>(first == 0xF4 ? 0x8F : 0xBF)};
   return {};
 }
 

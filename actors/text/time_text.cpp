@@ -165,7 +165,8 @@ expected<timestamp> parse_time(std::string_view text, timestamp now) {
   if (auto found = parse_ago(text, now))
     return *found;
   return fail(errc::invalid_argument,
-    fmt::format("'{}' is not a time: write 2024-05-01T12:00:00Z, 2024-05-01, Unix seconds, or how long ago (5m, 1h)", text));
+    fmt::format(
+      "'{}' is not a time: write 2024-05-01T12:00:00Z, 2024-05-01, Unix seconds, or how long ago (5m, 1h)", text));
 }
 
 } // namespace sluice

@@ -1,10 +1,9 @@
 #include "tests/support/sim_file_system.hpp"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 namespace sluice::test {
 
@@ -44,11 +43,12 @@ public:
     return count;
   }
 
-  expected<std::size_t> read_some(std::span<std::byte> into) override {
+  expected<std::optional<std::size_t>> read_some(std::span<std::byte> into, std::chrono::milliseconds) override {
     auto count = read_at(into, cursor_);
-    if (count)
-      cursor_ += *count;
-    return count;
+    if (!count)
+      return fail(count.error());
+    cursor_ += *count;
+    return *count;
   }
 
   expected<void> write_at(std::span<const byte_view> parts, std::uint64_t offset) override {
@@ -139,7 +139,7 @@ void sim_file_system::forget_unsynced(inode& node) {
   auto shortest = std::min(node.durable.size(), node.content.size());
   auto longest = std::max(node.durable.size(), node.content.size());
   auto style = random_below(4);
-  auto size = style == 0 ? node.durable.size()
+  auto size = style == 0   ? node.durable.size()
               : style == 1 ? node.content.size()
                            : shortest + random_below(longest - shortest + 1);
   auto after = node.durable;
@@ -171,6 +171,13 @@ void sim_file_system::fail_write(std::uint64_t nth, errc code) {
 void sim_file_system::fail_sync(std::uint64_t nth, errc code) {
   std::lock_guard guard{mutex_};
   failing_sync_.emplace(syncs_ + nth, code);
+}
+
+void sim_file_system::clear_faults() {
+  std::lock_guard guard{mutex_};
+  power_off_at_.reset();
+  failing_write_.reset();
+  failing_sync_.reset();
 }
 
 void sim_file_system::set_capacity(std::uint64_t bytes) {

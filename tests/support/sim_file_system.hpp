@@ -20,8 +20,8 @@ class sim_file_system : public file_system {
 public:
   struct inode {
     std::uint64_t number = 0;
-    std::string content;          ///< What readers see.
-    std::string durable;          ///< What a crash leaves for sure.
+    std::string content;           ///< What readers see.
+    std::string durable;           ///< What a crash leaves for sure.
     std::set<std::uint64_t> dirty; ///< Sectors that the next sync makes durable.
     std::set<std::uint64_t> lost;  ///< Sectors that a failed sync marked clean without writing them.
   };
@@ -43,6 +43,9 @@ public:
 
   /// The `nth` sync of a file from now on fails; what it should have written is lost unless written again.
   void fail_sync(std::uint64_t nth, errc code);
+
+  /// Takes back what `power_off_after`, `fail_write` and `fail_sync` have announced.
+  void clear_faults();
 
   /// Bytes that all files together may hold.
   void set_capacity(std::uint64_t bytes);

@@ -44,7 +44,8 @@ protected:
       output += as_text(bytes);
       return true;
     });
-    auto result = run_query(files, folder, how, *writer, [this](const damage& met) { damages.push_back(to_string(met)); });
+    auto result =
+      run_query(files, folder, how, *writer, [this](const damage& met) { damages.push_back(to_string(met)); });
     EXPECT_TRUE(result) << result.error().message;
     stats = result.value_or(query_stats{});
     EXPECT_TRUE(writer->finish());
@@ -208,12 +209,12 @@ TEST_F(query_test, json) {
   commit(maker.lines("\xE2\x82z\xff"));
   auto stream = to_string(make_stream(1));
   EXPECT_EQ(run({}, query_format::json),
-    R"({"timestamp":"2023-11-14T22:13:20.000000005Z","severity":")" + std::string{to_string(severity::error)}
-      + R"(","body":"a\"\\\n\u0001ä","labels":{"host":"h1","service":"web"},"attributes":{"k":"v","�":""},"stream":")"
-      + stream + "\",\"sequence\":1,\"index\":0}\n"
-      + R"({"timestamp":"2023-11-14T22:13:20.000000000Z","severity":null,"body":"�z�","body_base64":"4oJ6/w==",)"
-      + R"("labels":{"host":"h1","service":"web"},"attributes":{},"stream":")" + stream
-      + "\",\"sequence\":2,\"index\":0,\"unterminated\":true}\n");
+    R"({"timestamp":"2023-11-14T22:13:20.000000005Z","severity":")" + std::string{to_string(severity::error)} +
+      R"(","body":"a\"\\\n\u0001ä","labels":{"host":"h1","service":"web"},"attributes":{"k":"v","�":""},"stream":")" +
+      stream + "\",\"sequence\":1,\"index\":0}\n" +
+      R"({"timestamp":"2023-11-14T22:13:20.000000000Z","severity":null,"body":"�z�","body_base64":"4oJ6/w==",)" +
+      R"("labels":{"host":"h1","service":"web"},"attributes":{},"stream":")" + stream +
+      "\",\"sequence\":2,\"index\":0,\"unterminated\":true}\n");
 }
 
 TEST_F(query_test, passes_over_a_corrupt_frame_and_says_where) {

@@ -46,7 +46,8 @@ TEST(time_text, refuses_everything_else) {
 }
 
 TEST(time_text, formats_what_it_parses) {
-  for (auto nanos : {0ll, -1ll, 1'700'000'000'123'456'789ll, -1'000'000'000'000'000'001ll, 9'000'000'000'000'000'000ll}) {
+  for (auto nanos :
+    {0ll, -1ll, 1'700'000'000'123'456'789ll, -1'000'000'000'000'000'001ll, 9'000'000'000'000'000'000ll}) {
     timestamp time{std::chrono::nanoseconds{nanos}};
     EXPECT_EQ(parse_time(format_timestamp(time), now), time) << format_timestamp(time);
   }

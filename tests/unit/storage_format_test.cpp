@@ -33,10 +33,20 @@ segment_header example() {
 TEST(storage_format, header_bytes_are_those_of_the_specification) {
   auto encoded = encode_segment_header(example());
   auto hashed = encoded.view().first(encoded.size() - 8);
-  EXPECT_EQ(hex(encoded.view()),
-    "534c5347" "0100" "0000" "0700000000000000" "0807060504030201" "01000000" "00000000"
-    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-    "0100000000000000" "0200000000000000" "0300000000000000" "ffffffffffffffff" + hash_hex(hashed));
+  EXPECT_EQ(hex(encoded.view()), "534c5347"
+                                 "0100"
+                                 "0000"
+                                 "0700000000000000"
+                                 "0807060504030201"
+                                 "01000000"
+                                 "00000000"
+                                 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+                                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                 "0100000000000000"
+                                 "0200000000000000"
+                                 "0300000000000000"
+                                 "ffffffffffffffff" +
+                                   hash_hex(hashed));
   EXPECT_EQ(decode_segment_header(encoded.view()), example());
 }
 
@@ -65,7 +75,10 @@ TEST(storage_format, mark_bytes_are_those_of_the_specification) {
   buffer hashed;
   hashed.append(mark.view().first(16));
   hashed.append(header.view().last(8));
-  EXPECT_EQ(hex(mark.view()), "534c4d4b" "00000000" "3412000000000000" + hash_hex(hashed.view()));
+  EXPECT_EQ(hex(mark.view()), "534c4d4b"
+                              "00000000"
+                              "3412000000000000" +
+                                hash_hex(hashed.view()));
   EXPECT_TRUE(marks.is_mark(mark.view(), 0x1234));
   EXPECT_FALSE(marks.is_mark(mark.view(), 0x1235));
   auto other = example();
@@ -93,14 +106,33 @@ TEST(storage_format, footer_bytes_are_those_of_the_specification) {
   EXPECT_EQ(encoded.size(), 3 * 80 + 2 * 32 + (2 + 3 + 3) + 2 + 56u);
   auto text = hex(encoded.view());
   // A header of 128 + 3 + 3 bytes and a payload of 16 + 4 bytes; 1.7e18 ns is 0x17979cfe362a0000.
-  EXPECT_EQ(text.substr(0, 160),
-    "6800000000000000" "86000000" "14000000" "02000000" "00000000" "00000000" "00000000"
-    "0100000000000000" "0100000000000000" "0000000000000000" "0400000000000000"
-    "00002a36fe9c9717" "00002a36fe9c9717");
-  EXPECT_EQ(text.substr(608, 20), "0100" "010200" "6b" "7676" "0000");
-  EXPECT_EQ(text.substr(628, 80),
-    "bc02000000000000" "03000000" "02000000" "02000000" "0a000000" "0400000000000000" "3800000000000000");
-  EXPECT_EQ(text.substr(708), hash_hex(encoded.view().first(354)) + "00000000" "534c5358");
+  EXPECT_EQ(text.substr(0, 160), "6800000000000000"
+                                 "86000000"
+                                 "14000000"
+                                 "02000000"
+                                 "00000000"
+                                 "00000000"
+                                 "00000000"
+                                 "0100000000000000"
+                                 "0100000000000000"
+                                 "0000000000000000"
+                                 "0400000000000000"
+                                 "00002a36fe9c9717"
+                                 "00002a36fe9c9717");
+  EXPECT_EQ(text.substr(608, 20), "0100"
+                                  "010200"
+                                  "6b"
+                                  "7676"
+                                  "0000");
+  EXPECT_EQ(text.substr(628, 80), "bc02000000000000"
+                                  "03000000"
+                                  "02000000"
+                                  "02000000"
+                                  "0a000000"
+                                  "0400000000000000"
+                                  "3800000000000000");
+  EXPECT_EQ(text.substr(708), hash_hex(encoded.view().first(354)) + "00000000"
+                                                                    "534c5358");
   EXPECT_EQ(decode_footer_offset(encoded.view().last(56), 700 + encoded.size()), 700u);
   EXPECT_EQ(decode_footer(encoded.view(), 700), index);
 }
