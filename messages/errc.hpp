@@ -64,13 +64,18 @@ inline tl::unexpected<error> fail(error err) {
 }
 
 template <class Inspector>
-bool inspect(Inspector& f, error& x) {
-  auto get = [&x] { return static_cast<std::uint16_t>(x.code); };
+bool inspect(Inspector& f, errc& x) {
+  auto get = [&x] { return static_cast<std::uint16_t>(x); };
   auto set = [&x](std::uint16_t code) {
-    x.code = static_cast<errc>(code);
+    x = static_cast<errc>(code);
     return true;
   };
-  return f.object(x).fields(f.field("code", get, set), f.field("message", x.message));
+  return f.apply(get, set);
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, error& x) {
+  return f.object(x).fields(f.field("code", x.code), f.field("message", x.message));
 }
 
 } // namespace sluice

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,8 +41,10 @@ public:
   /// Reads up to `into.size()` bytes at `offset`; fewer only at the end of the file, 0 at or beyond it.
   virtual expected<std::size_t> read_at(std::span<std::byte> into, std::uint64_t offset) = 0;
 
-  /// Reads from a pipe or terminal: at least one byte, or 0 at its end.
-  virtual expected<std::size_t> read_some(std::span<std::byte> into) = 0;
+  /// Reads what a pipe or terminal has, waiting for it for at most `patience`: at least one byte, 0 at its end, nothing
+  /// if nothing came.
+  virtual expected<std::optional<std::size_t>> read_some(std::span<std::byte> into, std::chrono::milliseconds patience)
+    = 0;
 
   /// Writes all of `parts`, one behind the other, at `offset`. After an error any part may have been written.
   virtual expected<void> write_at(std::span<const byte_view> parts, std::uint64_t offset) = 0;

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <fmt/format.h>
 #include <glob.h>
 #include <sys/file.h>
@@ -117,7 +118,14 @@ public:
     return filled;
   }
 
-  expected<std::size_t> read_some(std::span<std::byte> into) override {
+  expected<std::optional<std::size_t>> read_some(
+    std::span<std::byte> into, std::chrono::milliseconds patience) override {
+    pollfd waited{descriptor_.get(), POLLIN, 0};
+    auto ready = uninterrupted([&] { return ::poll(&waited, 1, static_cast<int>(patience.count())); });
+    if (ready == -1)
+      return failed();
+    if (ready == 0)
+      return std::nullopt;
     auto count = uninterrupted([&] { return ::read(descriptor_.get(), into.data(), into.size()); });
     if (count == -1)
       return failed();

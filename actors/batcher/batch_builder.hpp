@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "actors/interfaces.hpp"
+#include "messages/batch.hpp"
+#include "messages/buffer_pool.hpp"
+#include "messages/record_codec.hpp"
+
+namespace sluice {
+
+/// When a batch is complete.
+struct batch_limits {
+  std::size_t max_bytes = 1024 * 1024; ///< Of record bodies, line ends included.
+  std::uint32_t max_events = 4096;
+  std::chrono::milliseconds timeout{1'000}; ///< Since its first record.
+};
+
+/// Joins the chunks of one stream into batches and numbers them. A chunk that fills a batch becomes one without being
+/// copied. Not thread-safe.
+class batch_builder {
+public:
+  batch_builder(stream_id stream, label_set labels, batch_limits limits);
+
+  /// The next batch follows `last`. Discards what was collected.
+  void restart(const stream_point& last);
+
+  /// Whether `x` still fits into the batch at hand.
+  bool fits(const chunk& x) const noexcept;
+
+  /// Adds a chunk that joins the last one; needs `fits`, or an empty builder.
+  void add(chunk x);
+
+  /// Whether another record would exceed a limit.
+  bool full() const noexcept;
+  bool empty() const noexcept { return header_.record_count == 0; }
+
+  /// Gives the batch away, its memory shared from `pool`, and begins the next one. Needs at least one record.
+  batch finish(buffer_pool& pool);
+
+  /// Sequence of the batch at hand.
+  std::uint64_t sequence() const noexcept { return header_.sequence; }
+
+private:
+  batch_limits limits_;
+  frame_header header_; ///< Of the batch at hand.
+  std::shared_ptr<lines_payload> lines_;
+};
+
+} // namespace sluice

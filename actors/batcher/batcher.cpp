@@ -1,0 +1,124 @@
+#include "actors/batcher/batcher.hpp"
+
+#include <unordered_map>
+
+#include <caf/actor_system.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include "actors/stats/metrics.hpp"
+
+namespace sluice {
+
+namespace {
+
+struct batcher_state {
+  static inline const char* name = "batcher";
+
+  struct open_batch {
+    batch_builder builder;
+    upstream_actor source;
+    std::uint64_t handed_on = 0; ///< Position up to which batches have gone on.
+    std::uint64_t acked = 0;     ///< Position up to which they are durable.
+  };
+
+  batcher_state(batcher_actor::pointer self, batch_limits limits, std::shared_ptr<buffer_pool> pool,
+                compressor_actor next)
+    : self_(self),
+      limits_(limits),
+      pool_(std::move(pool)),
+      next_(std::move(next)),
+      metrics_(self->system(), name) {}
+
+  batcher_actor::behavior_type make_behavior() {
+    return {
+      [this](const open_stream& x) {
+        streams_.try_emplace(x.stream,
+                             open_batch{batch_builder{x.stream, x.labels, limits_},
+                                        caf::actor_cast<upstream_actor>(x.upstream)});
+        self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl()});
+      },
+      [this](const restart_stream& x) {
+        if (auto* stream = find(x.stream)) {
+          stream->builder.restart(x.last);
+          stream->handed_on = stream->acked = x.last.position;
+        }
+      },
+      [this](const chunk& x) {
+        if (auto* stream = find(x.stream))
+          add(x.stream, *stream, x);
+      },
+      [this](idle_atom, const stream_id& id) {
+        // Batches that are on their way bring an ack, and that the next chance; until then more may come.
+        if (auto* stream = find(id); stream && stream->acked == stream->handed_on)
+          flush(*stream);
+      },
+      [this](const end_stream& x) {
+        if (auto* stream = find(x.stream))
+          flush(*stream);
+        self_->send(next_, x);
+      },
+      [this](end_of_input_atom x) { self_->send(next_, x); },
+      [this](const welcome& x) {
+        if (auto* stream = find(x.stream))
+          self_->send(stream->source, x);
+      },
+      [this](const ack& x) {
+        if (auto* stream = find(x.stream)) {
+          stream->acked = x.last.position;
+          self_->send(stream->source, x);
+        }
+      },
+    };
+  }
+
+  open_batch* find(const stream_id& id) {
+    auto found = streams_.find(id);
+    return found == streams_.end() ? nullptr : &found->second;
+  }
+
+  void add(const stream_id& id, open_batch& stream, const chunk& x) {
+    metrics_.received(x.record_count, x.lines->text_bytes());
+    if (!stream.builder.fits(x))
+      flush(stream);
+    auto begins = stream.builder.empty();
+    stream.builder.add(x);
+    if (stream.builder.full())
+      flush(stream);
+    else if (begins)
+      flush_later(id, stream.builder.sequence());
+  }
+
+  void flush_later(const stream_id& id, std::uint64_t sequence) {
+    self_->run_delayed(limits_.timeout, [this, id, sequence] {
+      if (auto* stream = find(id); stream && stream->builder.sequence() == sequence)
+        flush(*stream);
+    });
+  }
+
+  void flush(open_batch& stream) {
+    if (stream.builder.empty())
+      return;
+    auto made = stream.builder.finish(*pool_);
+    stream.handed_on = made.header.position_end;
+    metrics_.sent(made.header.record_count, made.payload->size());
+    self_->send(next_, std::move(made));
+  }
+
+  batcher_actor::pointer self_;
+  batch_limits limits_;
+  std::shared_ptr<buffer_pool> pool_;
+  compressor_actor next_;
+  component_metrics metrics_;
+  std::unordered_map<stream_id, open_batch> streams_;
+};
+
+} // namespace
+
+batcher_actor spawn_batcher(caf::actor_system& system, batch_limits limits,
+                            std::shared_ptr<buffer_pool> pool, compressor_actor next) {
+  return system.spawn<batcher_actor::stateful_impl<batcher_state>>(limits, std::move(pool),
+                                                                   std::move(next));
+}
+
+} // namespace sluice

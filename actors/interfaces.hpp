@@ -1,0 +1,240 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <caf/actor_cast.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/result.hpp>
+#include <caf/typed_actor.hpp>
+
+#include "actors/type_ids.hpp"
+#include "messages/batch.hpp"
+#include "messages/frame.hpp"
+#include "messages/label_set.hpp"
+#include "messages/protocol.hpp"
+#include "messages/stream.hpp"
+
+/// Every actor's interface, and what they say to each other.
+///
+/// The way down, in order, each hop a message:
+///   source ──chunk──▶ batcher ──batch──▶ compressor ──frame──▶ shipper ══link══▶ receiver ──frame──▶ storage writer
+/// `open_stream`, `end_stream` and `end_of_input` travel the same way between the data, so that they cannot overtake it.
+///
+/// The way back: storage answers each frame with an ack, the receiver sends it over the link, the shipper hands it to the batcher and that
+/// to the source. An ack is also the credit: a source keeps at most `window` bytes between what it has read and what is acknowledged,
+/// which bounds every mailbox and buffer of the process at once.
+
+namespace sluice {
+
+class link;
+class lines_payload;
+
+// -- what is local to a node --------------------------------------------------
+
+/// Whole lines of one stream, as read from its source. Every record gets `time`.
+struct chunk {
+  stream_id stream;
+  std::shared_ptr<lines_payload> lines;
+  std::uint32_t record_count = 0;
+  std::uint64_t position_begin = 0;
+  std::uint64_t position_end = 0;
+  timestamp time;
+};
+
+/// Something happened on a link; `link` tells an old link's last words from a new one's.
+struct link_event {
+  struct opened {};
+  struct received {
+    link_message message;
+    std::size_t bytes = 0; ///< Of credit that it took.
+  };
+  struct sent {
+    std::size_t bytes = 0;
+  };
+  struct closed {
+    error reason;
+  };
+  std::uint64_t link = 0;
+  std::variant<opened, received, sent, closed> what;
+};
+
+/// An accepted connection on its way to the actor that will own it.
+struct accepted_link {
+  std::shared_ptr<std::unique_ptr<link>> connection;
+};
+
+} // namespace sluice
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::chunk)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::link_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::accepted_link)
+
+namespace sluice {
+
+// -- source -------------------------------------------------------------------
+
+/// What flows back up the way of a stream, from the shipper through the batcher to the source.
+using upstream_actor = caf::typed_actor<
+  /// Where the stream goes on: at first, and again whenever the receiver knows less than the shipper still holds.
+  caf::result<void>(welcome),
+  /// Everything up to here is durable: credit to read on.
+  caf::result<void>(ack)>;
+
+/// Reads what is to be shipped.
+using source_actor = upstream_actor::extend<
+  /// Ends every stream where it is.
+  caf::result<void>(stop_atom),
+  /// The errors met so far with inputs that could not be read to their end; empty if all went well.
+  caf::result<std::vector<std::string>>(status_atom)>;
+
+// -- batcher ------------------------------------------------------------------
+
+/// A stream begins; its source hears `welcome` once the receiver has told where to go on.
+struct open_stream {
+  stream_id stream;
+  label_set labels;
+  caf::strong_actor_ptr upstream; ///< The upstream_actor before whoever gets this message.
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, open_stream& x) {
+    return f.object(x).fields(f.field("stream", x.stream), f.field("labels", x.labels),
+                              f.field("upstream", x.upstream));
+  }
+};
+
+/// The stream goes on after `last`: what was batched of it and not handed on is void.
+struct restart_stream {
+  stream_id stream;
+  stream_point last;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, restart_stream& x) {
+    return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last));
+  }
+};
+
+/// The stream has ended at `position`, until its source says otherwise by restarting it.
+struct end_stream {
+  stream_id stream;
+  std::uint64_t position = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, end_stream& x) {
+    return f.object(x).fields(f.field("stream", x.stream), f.field("position", x.position));
+  }
+};
+
+/// Joins chunks into batches by bytes, count and time.
+using batcher_actor = upstream_actor::extend<
+  caf::result<void>(open_stream),
+  caf::result<void>(restart_stream),
+  caf::result<void>(chunk),
+  /// The source has nothing more for now: no reason to hold back what there is if nothing else is on its way.
+  caf::result<void>(idle_atom, stream_id),
+  caf::result<void>(end_stream),
+  caf::result<void>(end_of_input_atom)>;
+
+// -- compressor ---------------------------------------------------------------
+
+/// Makes frames out of batches, in the order in which they come.
+using compressor_actor = caf::typed_actor<
+  caf::result<void>(open_stream),
+  caf::result<void>(batch),
+  caf::result<void>(end_stream),
+  caf::result<void>(end_of_input_atom)>;
+
+// -- shipper ------------------------------------------------------------------
+
+/// Where a shipper stands.
+struct ship_status {
+  std::string state;                ///< Name of the state, as in the log.
+  bool was_connected = false;       ///< Whether a receiver has ever answered.
+  std::uint64_t streams = 0;
+  std::uint64_t acked_records = 0;
+  std::uint64_t acked_bytes = 0;    ///< Of the sources.
+  std::uint64_t sent_bytes = 0;     ///< Frames, resent ones included.
+  std::uint64_t pending_frames = 0; ///< Made, not acknowledged.
+  std::uint64_t pending_bytes = 0;  ///< Of the sources, in these frames.
+  error last_error;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, ship_status& x) {
+    return f.object(x).fields(
+      f.field("state", x.state), f.field("was_connected", x.was_connected),
+      f.field("streams", x.streams), f.field("acked_records", x.acked_records),
+      f.field("acked_bytes", x.acked_bytes), f.field("sent_bytes", x.sent_bytes),
+      f.field("pending_frames", x.pending_frames), f.field("pending_bytes", x.pending_bytes),
+      f.field("last_error", x.last_error));
+  }
+};
+
+/// Brings frames to a receiver and holds them until they are acknowledged.
+using shipper_actor = caf::typed_actor<
+  caf::result<void>(open_stream),
+  caf::result<void>(frame),
+  caf::result<void>(end_stream),
+  caf::result<void>(end_of_input_atom),
+  caf::result<void>(link_event),
+  caf::result<ship_status>(status_atom),
+  /// Answered once the input has ended and all of it is acknowledged, or when the shipper gives up.
+  caf::result<ship_status>(drain_atom)>;
+
+// -- receiver -----------------------------------------------------------------
+
+/// Owns one connection: hands its frames to storage and the acks back.
+using receiver_actor = caf::typed_actor<
+  caf::result<void>(link_event),
+  /// Takes nothing more, waits for what storage has, and ends.
+  caf::result<void>(stop_atom)>;
+
+/// Makes a receiver for every connection that a listener accepts.
+using acceptor_actor = caf::typed_actor<
+  caf::result<void>(accepted_link),
+  /// Answered when the last receiver has ended.
+  caf::result<void>(drain_atom)>;
+
+// -- storage writer -----------------------------------------------------------
+
+/// Writes frames to disk, once each, and answers when they are durable.
+using storage_writer_actor = caf::typed_actor<
+  /// Where a stream goes on.
+  caf::result<welcome>(hello),
+  /// Fails with an `errc` error if the frame is refused or could not be made durable.
+  caf::result<ack>(frame),
+  /// Stores what waits, closes the store, and ends.
+  caf::result<void>(drain_atom)>;
+
+// -- stats aggregator ---------------------------------------------------------
+
+/// One metric of one component at one moment.
+struct metric_sample {
+  std::string name; ///< As in docs/specs/metrics.md.
+  std::vector<std::pair<std::string, std::string>> labels;
+  double value = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, metric_sample& x) {
+    return f.object(x).fields(f.field("name", x.name), f.field("labels", x.labels),
+                              f.field("value", x.value));
+  }
+};
+
+struct stats_snapshot {
+  timestamp time;
+  std::vector<metric_sample> samples;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, stats_snapshot& x) {
+    return f.object(x).fields(f.field("time", x.time), f.field("samples", x.samples));
+  }
+};
+
+/// Gathers the metrics of all components of the node.
+using stats_actor = caf::typed_actor<
+  caf::result<stats_snapshot>(status_atom),
+  caf::result<void>(stop_atom)>;
+
+} // namespace sluice

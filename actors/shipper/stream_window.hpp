@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "messages/frame.hpp"
+#include "messages/stream.hpp"
+
+namespace sluice {
+
+/// The frames of one stream that are made and not acknowledged, in order, and which of them the present connection has
+/// carried. Plain bookkeeping; not thread-safe.
+class stream_window {
+public:
+  struct content {
+    std::uint64_t frames = 0;
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0; ///< Of the source.
+
+    void add(const frame_header& x) noexcept;
+    void remove(const frame_header& x) noexcept;
+    friend bool operator==(const content&, const content&) = default;
+  };
+
+  /// Takes the next frame. Returns false, and does not take it, if it does not follow the one before: then it was
+  /// made before the source was told to start over.
+  bool push(frame next);
+
+  /// The first frame that the connection has not carried; nullptr if there is none.
+  const frame* unsent() const noexcept;
+  void mark_sent() noexcept { ++sent_; }
+
+  /// What an ack or a welcome changes.
+  struct change {
+    content acked;     ///< Has become durable.
+    content discarded; ///< Was thrown away; its source makes it again.
+  };
+
+  /// Everything up to `last` is durable. If the receiver has other bytes under these numbers, because somebody else has
+  /// fed it, the window is emptied and not `in_step` until `resume`.
+  change acknowledge(const stream_point& last);
+
+  /// Whether frames can follow: the receiver has said where to go on, and nothing has contradicted it since.
+  bool in_step() const noexcept { return in_step_; }
+
+  /// What a welcome means for the stream.
+  enum class resumption {
+    resend,     ///< The window holds what follows; all of it counts as unsent now.
+    start_over, ///< The source must read again from there; the window is empty now.
+    fenced,     ///< A newer incarnation of the stream has taken over; nothing has changed.
+  };
+
+  /// The receiver goes on after `durable`, all zero for nothing.
+  resumption resume(const stream_point& durable, change& changed);
+
+  const stream_point& acked() const noexcept { return acked_; }
+  const content& held() const noexcept { return held_; }
+
+private:
+  bool follows(const frame_header& next) const noexcept;
+  content clear() noexcept;
+
+  std::deque<frame> frames_;
+  content held_;
+  std::size_t sent_ = 0; ///< How many of them, from the front.
+  stream_point acked_;
+  stream_point newest_; ///< End of the last frame, or `acked_`.
+  bool in_step_ = false;
+};
+
+} // namespace sluice

@@ -1,0 +1,77 @@
+#include "actors/source/chunk_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "transport/file_system.hpp"
+
+namespace sluice {
+
+namespace {
+
+/// Small enough that little is read twice when a limit cuts a chunk short, large enough to make calls cheap.
+constexpr std::size_t read_bytes = 64 * 1024;
+
+std::size_t count_newlines(std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+/// Size of the first `lines` lines.
+std::size_t size_of_lines(std::string_view text, std::size_t lines) {
+  std::size_t at = 0;
+  for (; lines > 0; --lines)
+    at = text.find('\n', at) + 1;
+  return at;
+}
+
+} // namespace
+
+bool line_cutter::scan(std::string_view text) {
+  newlines_ += count_newlines(text.substr(scanned_));
+  scanned_ = text.size();
+  if (newlines_ == 0)
+    return text.size() >= limits_.max_record_bytes;
+  return newlines_ >= limits_.max_events || text.size() >= limits_.max_bytes;
+}
+
+line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
+  if (newlines_ == 0) {
+    if (!last && text.size() < limits_.max_record_bytes)
+      return {};
+    auto bytes = std::min(text.size(), limits_.max_record_bytes);
+    return {bytes, bytes > 0 ? 1u : 0u};
+  }
+  if (newlines_ > limits_.max_events)
+    text = text.substr(0, size_of_lines(text, limits_.max_events));
+  if (text.size() > limits_.max_bytes) {
+    auto end = text.rfind('\n', limits_.max_bytes - 1);
+    if (end == std::string_view::npos)
+      end = text.find('\n');
+    text = text.substr(0, std::min(end + 1, limits_.max_record_bytes));
+  } else if (!last || newlines_ > limits_.max_events) {
+    text = text.substr(0, text.rfind('\n') + 1);
+  }
+  return {text.size(), count_lines(text)};
+}
+
+expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits,
+                                buffer memory) {
+  file_chunk made{lines_payload{std::move(memory)}};
+  line_cutter cutter{limits};
+  for (;;) {
+    auto got = from.read_at(made.lines.prepare(read_bytes), position + made.lines.text_bytes());
+    if (!got)
+      return fail(std::move(got.error()));
+    made.lines.commit(*got);
+    made.at_end = *got == 0;
+    if (cutter.scan(made.lines.text()) || made.at_end)
+      break;
+  }
+  auto cut = cutter.take(made.lines.text(), made.at_end);
+  made.at_end = made.at_end && cut.bytes == made.lines.text_bytes();
+  made.lines.truncate(cut.bytes);
+  made.records = cut.records;
+  return made;
+}
+
+} // namespace sluice

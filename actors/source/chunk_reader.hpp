@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "messages/buffer.hpp"
+#include "messages/errc.hpp"
+#include "messages/record_codec.hpp"
+
+namespace sluice {
+
+class file;
+
+/// How much to take at once from a source.
+struct chunk_limits {
+  std::size_t max_bytes = 1024 * 1024;
+  std::uint32_t max_events = 4096;
+  /// A longer line is cut into records of this size; raw output joins them again.
+  std::size_t max_record_bytes = 16 * 1024 * 1024;
+};
+
+/// Where text may be cut so that the part before is whole lines within the limits. Counts as text is appended, so that
+/// nothing is looked at twice. Not thread-safe.
+class line_cutter {
+public:
+  explicit line_cutter(chunk_limits limits) : limits_(limits) {}
+
+  /// Looks at what has been appended to `text` since the last call. Returns whether there is enough to cut.
+  bool scan(std::string_view text);
+
+  struct cut {
+    std::size_t bytes = 0;
+    std::uint32_t records = 0;
+  };
+
+  /// The longest run of whole lines within the limits; a first line beyond `max_bytes` alone; a part of a line
+  /// once it exceeds `max_record_bytes`. At the source's end (`last`) an unterminated line counts as whole.
+  cut take(std::string_view text, bool last) const;
+
+private:
+  chunk_limits limits_;
+  std::size_t scanned_ = 0;
+  std::size_t newlines_ = 0;
+};
+
+/// What `read_chunk` found.
+struct file_chunk {
+  lines_payload lines;
+  std::uint32_t records = 0; ///< 0 if there is nothing (more) to take.
+  bool at_end = false;       ///< The file ends behind it.
+};
+
+/// Reads whole lines from `from` at `position`, into `memory`. Blocks; the file must be seekable.
+/// At the file's end an unterminated line is taken as it is.
+expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits,
+                                buffer memory);
+
+} // namespace sluice

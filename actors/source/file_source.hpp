@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/source/chunk_reader.hpp"
+#include "messages/buffer_pool.hpp"
+
+namespace sluice {
+
+struct environment;
+
+struct file_source_config {
+  id128 producer{};
+  std::vector<std::string> paths;  ///< Files, read one after the other; `-` is standard input.
+  label_set labels;                ///< For every stream; `source` is added with the path unless it is set here.
+  chunk_limits limits;
+  /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
+  std::size_t window_bytes = 32 * 1024 * 1024;
+};
+
+/// Starts a source that reads files from where their receiver wants to go on to their present end.
+source_actor spawn_file_source(caf::actor_system& system, environment& env,
+                               file_source_config config, std::shared_ptr<buffer_pool> pool,
+                               batcher_actor next);
+
+} // namespace sluice

@@ -1,0 +1,33 @@
+#include "actors/source/pipe_reader.hpp"
+
+#include "transport/file_system.hpp"
+
+namespace sluice {
+
+expected<file_chunk> pipe_reader::read(buffer memory) {
+  constexpr std::size_t read_bytes = 64 * 1024;
+  constexpr std::chrono::milliseconds patience{200};
+  file_chunk made{lines_payload{std::move(memory)}};
+  made.lines.append(rest_.text());
+  line_cutter cutter{limits_};
+  while (!cutter.scan(made.lines.text())) {
+    auto got = opened_->read_some(made.lines.prepare(read_bytes), patience);
+    if (!got)
+      return fail(std::move(got.error()));
+    if (!*got)
+      break;
+    made.lines.commit(**got);
+    made.at_end = **got == 0;
+    if (made.at_end)
+      break;
+  }
+  auto cut = cutter.take(made.lines.text(), made.at_end);
+  made.at_end = made.at_end && cut.bytes == made.lines.text_bytes();
+  rest_.clear();
+  rest_.append(as_bytes(made.lines.text().substr(cut.bytes)));
+  made.lines.truncate(cut.bytes);
+  made.records = cut.records;
+  return made;
+}
+
+} // namespace sluice

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+
+namespace sluice {
+
+struct environment;
+
+struct stats_config {
+  /// How often `report` is called; never, if zero.
+  std::chrono::milliseconds interval{0};
+  /// Runs on the actor; must not block.
+  std::function<void(const stats_snapshot&)> report;
+};
+
+/// Starts the actor that gathers what all components of this node have counted.
+stats_actor spawn_stats_aggregator(caf::actor_system& system, environment& env, stats_config config);
+
+/// The sum over all components of the samples called `name` that carry all of `labels`.
+double total(const stats_snapshot& snapshot, std::string_view name,
+             const std::vector<std::pair<std::string, std::string>>& labels = {});
+
+} // namespace sluice

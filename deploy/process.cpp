@@ -1,0 +1,82 @@
+#include "deploy/process.hpp"
+
+#include <csignal>
+#include <ctime>
+#include <random>
+#include <thread>
+
+#include <unistd.h>
+
+#include "actors/type_ids.hpp"
+
+namespace sluice {
+
+namespace {
+
+constexpr int wake_signal = SIGUSR1;
+
+sigset_t waited_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (auto number : {SIGINT, SIGTERM, SIGHUP, wake_signal})
+    sigaddset(&set, number);
+  return set;
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+/// Blocking file operations at a time: a reader and a writer do not wait for each other.
+constexpr std::size_t io_threads = 2;
+
+} // namespace
+
+actor_config::actor_config() {
+  init_meta_objects();
+  set("caf.scheduler.policy", "sharing");
+  set("caf.scheduler.max-threads", std::max(1u, std::thread::hardware_concurrency()));
+  set("caf.metrics-filters.actors.includes", std::vector<std::string>{"*"});
+  set("caf.logger.console.verbosity", "quiet");
+}
+
+real_environment::real_environment()
+  : io_(make_thread_executor(io_threads)),
+    env_{network_, files_, *io_, [] { return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now()); },
+         random_seed()} {}
+
+signal_wait::signal_wait() {
+  auto set = waited_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+signal_wait::event signal_wait::wait(std::optional<std::chrono::steady_clock::time_point> deadline) {
+  auto set = waited_signals();
+  for (;;) {
+    timespec left{3600, 0};
+    if (deadline) {
+      auto ns = std::chrono::nanoseconds{*deadline - std::chrono::steady_clock::now()}.count();
+      if (ns <= 0)
+        return event::timeout;
+      left = {ns / 1'000'000'000, ns % 1'000'000'000};
+    }
+    switch (sigtimedwait(&set, nullptr, &left)) {
+      case SIGINT:
+      case SIGTERM:
+        return event::terminate;
+      case SIGHUP:
+        return event::reload;
+      case wake_signal:
+        return event::woken;
+      default:
+        break; // a timeout, which the next round notices, or an interruption
+    }
+  }
+}
+
+void signal_wait::wake() {
+  kill(getpid(), wake_signal);
+}
+
+} // namespace sluice

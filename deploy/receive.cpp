@@ -1,0 +1,150 @@
+#include <CLI/App.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include "actors/errors.hpp"
+#include "actors/receiver/acceptor.hpp"
+#include "actors/stats/stats_aggregator.hpp"
+#include "actors/storage/storage_writer.hpp"
+#include "actors/storage/store.hpp"
+#include "deploy/cli.hpp"
+#include "deploy/process.hpp"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view verb = "receive";
+
+struct receive_options {
+  std::vector<std::string> listen;
+  std::string folder;
+  store_options store;
+  acceptor_config acceptor;
+  std::chrono::milliseconds stats_interval{0};
+};
+
+void log_recovery(const store_recovery& found, const std::string& folder) {
+  spdlog::info("storage: {}: {} segments, {} streams", folder, found.segments, found.streams);
+  if (found.cut)
+    spdlog::warn("storage: {}; cut off {} bytes at the end, none of which was acknowledged as durable",
+                 to_string(found.cut->where), found.cut->bytes);
+}
+
+/// Ends the process if the actor ends before its time.
+void watch(caf::actor_system& system, const storage_writer_actor& storage, std::atomic<bool>& broken) {
+  system.spawn([storage, &broken](caf::event_based_actor* self) -> caf::behavior {
+    self->monitor(storage);
+    self->set_down_handler([self, &broken](const caf::down_msg& x) {
+      if (x.reason) {
+        spdlog::critical("storage: ended: {}", to_string(x.reason));
+        broken = true;
+        signal_wait::wake();
+      }
+      self->quit();
+    });
+    return {[](caf::unit_t) {}};
+  });
+}
+
+stats_config log_stats(std::chrono::milliseconds interval) {
+  return {interval, [last = 0.0](const stats_snapshot& x) mutable {
+            auto stored = total(x, "component_sent_events_total", {{"component_id", "storage-writer"}});
+            if (stored == last)
+              return;
+            spdlog::info("storage: {:.0f} records stored, {:.0f} new, {} on disk", stored, stored - last,
+                         format_size(total(x, "component_sent_bytes_total", {{"component_id", "storage-writer"}})));
+            last = stored;
+          }};
+}
+
+int run(const receive_options& options) {
+  std::vector<endpoint> addresses;
+  for (auto& url : options.listen) {
+    auto parsed = parse_endpoint(url);
+    if (!parsed)
+      return report(verb, parsed.error());
+    addresses.push_back(*parsed);
+  }
+  signal_wait signals;
+  real_environment world;
+  auto& env = world.get();
+  auto opened = store::open(env.files, options.folder, options.store, env.now());
+  if (!opened) {
+    auto data_is_bad = to_exit_code(opened.error().code) == exit_code::bad_data;
+    return report(verb, data_is_bad ? exit_code::bad_data : exit_code::cannot_create, opened.error().message);
+  }
+  log_recovery((*opened)->recovery(), options.folder);
+
+  actor_config config;
+  caf::actor_system system{config};
+  std::atomic<bool> broken = false;
+  auto storage = spawn_storage_writer(system, env, std::move(*opened));
+  watch(system, storage, broken);
+  auto stats = spawn_stats_aggregator(system, env, log_stats(options.stats_interval));
+  auto acceptor = spawn_acceptor(system, options.acceptor, storage);
+  caf::scoped_actor self{system};
+  auto result = exit_code::done;
+  std::vector<std::unique_ptr<listener>> listeners;
+  for (auto& where : addresses) {
+    auto made = listen_for(acceptor, env.net, where, link_options{});
+    if (!made) {
+      report(verb, made.error());
+      result = to_exit_code(made.error().code) == exit_code::usage ? exit_code::usage : exit_code::cannot_create;
+      break;
+    }
+    spdlog::info("listening on {}", to_string((*made)->local()));
+    listeners.push_back(std::move(*made));
+  }
+  if (result == exit_code::done)
+    while (signals.wait() == signal_wait::event::reload)
+      spdlog::info("SIGHUP: there is no configuration file to read again");
+
+  spdlog::info("stopping");
+  listeners.clear();
+  constexpr std::chrono::seconds drain_deadline{30};
+  auto note = [&](const caf::error& reason) {
+    report(verb, from_caf(reason));
+    result = exit_code::io_error;
+  };
+  self->request(acceptor, drain_deadline, drain_atom_v).receive([] {}, note);
+  if (!broken)
+    self->request(storage, drain_deadline, drain_atom_v).receive([] {}, note);
+  self->send(stats, stop_atom_v);
+  return static_cast<int>(broken ? exit_code::io_error : result);
+}
+
+} // namespace
+
+void add_receive(CLI::App& app) {
+  auto* sub = app.add_subcommand("receive", "Receive frames and store them durably");
+  auto options = std::make_shared<receive_options>();
+  sub->add_option("--listen", options->listen, "Where to listen, for instance tcp://0.0.0.0:7070; may be repeated")
+    ->required()
+    ->type_name("URL");
+  sub->add_option("--store", options->folder, "Folder of the store; made if it is not there")
+    ->required()
+    ->type_name("DIR");
+  add_parsed(*sub, "--durability", options->store.durability, "fsync|os|memory",
+             "What an acknowledgement means: on disk (fsync), written (os), or received (memory)",
+             [](const std::string& text) { return parse_durability(text); })
+    ->default_str("fsync");
+  add_size(*sub, "--segment-bytes", options->store.segment_bytes, "Size at which a segment is sealed")
+    ->default_str("256MiB");
+  sub->add_option("--max-used-percent", options->store.max_used_percent,
+                  "Refuse frames while the file system is fuller than this")
+    ->check(CLI::Range(1, 100))
+    ->default_str("90");
+  sub->add_option("--max-connections", options->acceptor.max_connections, "Further connections are refused")
+    ->check(CLI::Range(1, 1'000'000))
+    ->default_str("1024");
+  add_duration(*sub, "--stats-interval", options->stats_interval, "Log what was stored this often");
+  add_log_options(*sub);
+  sub->callback([options] { finish(run(*options)); });
+}
+
+} // namespace sluice

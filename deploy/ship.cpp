@@ -1,0 +1,233 @@
+#include <filesystem>
+#include <future>
+
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include "actors/errors.hpp"
+#include "actors/ship_pipeline.hpp"
+#include "actors/stats/stats_aggregator.hpp"
+#include "deploy/cli.hpp"
+#include "deploy/process.hpp"
+#include "deploy/producer_id.hpp"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view verb = "ship";
+
+/// How long a receiver that has never answered is tried, unless `--deadline` says otherwise.
+constexpr std::chrono::seconds first_connection_patience{10};
+
+/// How long a terminated shipper waits for what is on its way.
+constexpr std::chrono::seconds drain_patience{30};
+
+struct ship_options {
+  std::vector<std::string> sources;
+  std::string to;
+  std::string state;
+  label_set labels;
+  compression how;
+  batch_limits batch;
+  std::uint64_t batch_bytes = batch_limits{}.max_bytes;
+  std::chrono::milliseconds deadline{0};
+  bool progress = false;
+};
+
+/// Files as given, what patterns match, and `-`; each is opened once, so that a mistake is told before anything is shipped.
+expected<std::vector<std::string>> find_sources(file_system& files, const std::vector<std::string>& given) {
+  std::vector<std::string> found;
+  for (auto& source : given) {
+    if (source == "-") {
+      found.push_back(source);
+      continue;
+    }
+    std::vector<std::filesystem::path> paths{source};
+    auto opened = files.open(source, open_mode::read);
+    if (!opened && opened.error().code == errc::not_found
+        && source.find_first_of("*?[") != std::string::npos) {
+      auto matches = files.glob(source);
+      if (!matches)
+        return fail(matches.error());
+      if (matches->empty())
+        return fail(errc::not_found, fmt::format("{}: no file matches", source));
+      paths = std::move(*matches);
+    } else if (!opened) {
+      return fail(opened.error());
+    }
+    for (auto& path : paths)
+      found.push_back(std::filesystem::absolute(path).lexically_normal().string());
+  }
+  return found;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+stats_config print_progress(bool wanted) {
+  using namespace std::chrono_literals;
+  return {wanted ? 1000ms : 0ms, [last = 0.0](const stats_snapshot& x) mutable {
+            auto acked = total(x, "component_sent_bytes_total", {{"component_id", "shipper"}});
+            fmt::print(stderr, "{:.0f} records acknowledged, {}, {}/s, {} on their way\n",
+                       total(x, "component_sent_events_total", {{"component_id", "shipper"}}), format_size(acked),
+                       format_size(acked - last),
+                       format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})));
+            last = acked;
+          }};
+}
+
+/// Waits, as an actor, for the shipper to be drained or an actor of the pipeline to end before its time, and wakes the main thread.
+using drain_result = expected<ship_status>;
+std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& pipeline) {
+  auto promise = std::make_shared<std::promise<drain_result>>();
+  auto result = promise->get_future();
+  system.spawn([pipeline, promise](caf::event_based_actor* self) {
+    auto done = [self, promise](drain_result outcome) {
+      promise->set_value(std::move(outcome));
+      self->quit();
+      signal_wait::wake();
+    };
+    self->set_down_handler([done](const caf::down_msg& x) { done(fail(from_caf(x.reason))); });
+    self->monitor(pipeline.source);
+    self->monitor(pipeline.batcher);
+    self->monitor(pipeline.compressor);
+    self->request(pipeline.shipper, caf::infinite, drain_atom_v)
+      .then([done](const ship_status& status) { done(status); },
+            [done](const caf::error& reason) { done(fail(from_caf(reason))); });
+  });
+  return result;
+}
+
+exit_code explain_unfinished(const ship_status& status, std::string_view why) {
+  auto cause = status.last_error.message.empty() ? std::string{} : "; last error: " + status.last_error.message;
+  report(verb, exit_code::not_acknowledged,
+         fmt::format("{}: {} records ({}) are acknowledged, {} of what was read is not{}", why, status.acked_records,
+                     format_size(static_cast<double>(status.acked_bytes)),
+                     format_size(static_cast<double>(status.pending_bytes)), cause));
+  return status.was_connected ? exit_code::not_acknowledged : exit_code::unavailable;
+}
+
+int run(const ship_options& options) {
+  auto to = parse_endpoint(options.to);
+  if (!to)
+    return report(verb, to.error());
+  signal_wait signals;
+  real_environment world;
+  auto& env = world.get();
+  auto sources = find_sources(env.files, options.sources);
+  if (!sources)
+    return report(verb, sources.error());
+  auto producer = load_producer_id(env.files, options.state.empty() ? default_state_folder() : options.state);
+  if (!producer)
+    return report(verb, exit_code::cannot_create, producer.error().message);
+
+  ship_pipeline_config pipeline_config;
+  pipeline_config.source.producer = *producer;
+  pipeline_config.source.paths = std::move(*sources);
+  pipeline_config.source.labels = options.labels;
+  if (!options.labels.find("host"))
+    if (auto set = pipeline_config.source.labels.set("host", host_name()); !set)
+      return report(verb, set.error());
+  pipeline_config.batch = options.batch;
+  pipeline_config.batch.max_bytes = options.batch_bytes;
+  pipeline_config.how = options.how;
+  pipeline_config.ship.to = *to;
+  if (options.deadline.count() == 0)
+    pipeline_config.ship.give_up_after = first_connection_patience;
+
+  actor_config config;
+  caf::actor_system system{config};
+  auto pipeline = spawn_ship_pipeline(system, env, std::move(pipeline_config));
+  auto stats = spawn_stats_aggregator(system, env, print_progress(options.progress));
+  auto drained = watch(system, pipeline);
+
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  if (options.deadline.count() > 0)
+    deadline = std::chrono::steady_clock::now() + options.deadline;
+  auto interrupted = false;
+  auto event = signal_wait::event::woken;
+  while (drained.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+    event = signals.wait(deadline);
+    if (event == signal_wait::event::timeout || (event == signal_wait::event::terminate && interrupted))
+      break;
+    if (event == signal_wait::event::terminate) {
+      spdlog::info("stopping: no more is read; waiting for what is on its way");
+      interrupted = true;
+      auto latest = std::chrono::steady_clock::now() + drain_patience;
+      deadline = deadline ? std::min(*deadline, latest) : latest;
+      caf::anon_send(pipeline.source, stop_atom_v);
+    }
+  }
+
+  caf::scoped_actor self{system};
+  auto status = [&] {
+    ship_status now;
+    self->request(pipeline.shipper, std::chrono::seconds{5}, status_atom_v)
+      .receive([&](ship_status& x) { now = std::move(x); }, [](caf::error&) {});
+    return now;
+  };
+  auto result = exit_code::done;
+  if (drained.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+    result = explain_unfinished(status(), interrupted ? "stopped" : "the deadline has passed");
+  } else if (auto outcome = drained.get(); !outcome) {
+    report(verb, outcome.error());
+    result = to_exit_code(outcome.error().code);
+  } else {
+    fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", outcome->acked_records,
+               format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
+               format_size(static_cast<double>(outcome->sent_bytes)));
+    self->request(pipeline.source, std::chrono::seconds{5}, status_atom_v)
+      .receive(
+        [&](const std::vector<std::string>& errors) {
+          if (!errors.empty())
+            result = static_cast<exit_code>(
+              report(verb, exit_code::io_error, fmt::format("{} of the sources could not be read to the end: {}",
+                                                            errors.size(), errors.front())));
+        },
+        [](caf::error&) {});
+  }
+  self->send(stats, stop_atom_v);
+  pipeline.kill();
+  return static_cast<int>(result);
+}
+
+} // namespace
+
+void add_ship(CLI::App& app) {
+  auto* sub = app.add_subcommand("ship", "Ship files and end once all of it is durably acknowledged");
+  auto options = std::make_shared<ship_options>();
+  sub->add_option("SRC", options->sources, "Files, patterns, or - for standard input")->required();
+  sub->add_option("--to", options->to, "Where to ship to, for instance tcp://host:7070")->required()->type_name("URL");
+  sub->add_option("--state", options->state, "Folder that keeps this agent's identity")->type_name("DIR");
+  add_labels(*sub, options->labels, "A label for every stream; may be repeated");
+  add_parsed(*sub, "--compression", options->how, "zstd[:LEVEL]|none", "How to compress",
+             [](const std::string& text) { return parse_compression(text); })
+    ->default_str("zstd:1");
+  add_size(*sub, "--batch-bytes", options->batch_bytes, "Largest batch")->default_str("1MiB");
+  sub->add_option("--batch-events", options->batch.max_events, "Most records in a batch")
+    ->check(CLI::Range(1u, 1'000'000u))
+    ->default_str("4096");
+  add_duration(*sub, "--flush-interval", options->batch.timeout, "Longest time a batch may wait to be filled")
+    ->default_str("1s");
+  add_duration(*sub, "--deadline", options->deadline, "End with status 75 if not all is acknowledged by then");
+  sub->add_flag("--progress", options->progress, "Print what is acknowledged once a second");
+  add_log_options(*sub);
+  sub->callback([options] {
+    constexpr std::uint64_t least = 1024, most = 16 * 1024 * 1024;
+    if (options->batch_bytes < least || options->batch_bytes > most)
+      throw CLI::ValidationError("--batch-bytes", "must be between 1KiB and 16MiB");
+    finish(run(*options));
+  });
+}
+
+} // namespace sluice

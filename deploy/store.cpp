@@ -1,0 +1,54 @@
+#include <CLI/App.hpp>
+#include <fmt/format.h>
+
+#include "actors/storage/store_check.hpp"
+#include "deploy/cli.hpp"
+#include "transport/posix_file_system.hpp"
+
+namespace sluice {
+
+namespace {
+
+int inspect(const std::string& folder, bool json) {
+  posix_file_system files;
+  auto found = inspect_store(files, folder);
+  if (!found)
+    return report("store inspect", found.error());
+  fmt::print("{}", json ? to_json(*found) : to_table(*found));
+  for (auto& x : found->damages)
+    report("store inspect", exit_code::bad_data, to_string(x));
+  return static_cast<int>(found->damages.empty() ? exit_code::done : exit_code::bad_data);
+}
+
+int verify(const std::string& folder) {
+  posix_file_system files;
+  auto found = verify_store(files, folder, [](const damage& x) {
+    report("store verify", exit_code::bad_data, to_string(x));
+  });
+  if (!found)
+    return report("store verify", found.error());
+  if (found->tail)
+    report("store verify", exit_code::done,
+           to_string(*found->tail) + "; this tail is not acknowledged and will be cut at the next start");
+  fmt::print("{} segments, {} frames, {} records, {} problems\n", found->segments, found->frames, found->records,
+             found->problems);
+  return static_cast<int>(found->problems == 0 ? exit_code::done : exit_code::bad_data);
+}
+
+} // namespace
+
+void add_store(CLI::App& app) {
+  auto* sub = app.add_subcommand("store", "Look after a store folder");
+  sub->require_subcommand(1);
+  auto folder = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  auto* inspect_verb = sub->add_subcommand("inspect", "Show segments and streams");
+  inspect_verb->add_option("DIR", *folder, "Folder of the store")->required();
+  inspect_verb->add_flag("--json", *json, "Print JSON");
+  inspect_verb->callback([folder, json] { finish(inspect(*folder, *json)); });
+  auto* verify_verb = sub->add_subcommand("verify", "Check every byte that is stored");
+  verify_verb->add_option("DIR", *folder, "Folder of the store")->required();
+  verify_verb->callback([folder] { finish(verify(*folder)); });
+}
+
+} // namespace sluice
