@@ -9,9 +9,9 @@
 #include <tuple>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <fmt/format.h>
 #include <glob.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
