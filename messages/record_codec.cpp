@@ -145,19 +145,22 @@ buffer lines_payload::finish(timestamp time) && {
   return std::move(data_);
 }
 
-std::uint32_t count_lines(std::string_view text) noexcept {
-  if (text.empty())
-    return 0;
-  std::size_t lines = text.back() == '\n' ? 0 : 1;
+std::size_t count_newlines(std::string_view text) noexcept {
+  std::size_t sum = 0;
   // Counting in bytes keeps all lanes of a vector busy; a block is what a byte can count.
   constexpr std::size_t block = 255;
   for (; !text.empty(); text.remove_prefix(std::min(block, text.size()))) {
     std::uint8_t newlines = 0;
     for (auto c : text.substr(0, block))
-      newlines += c == '\n';
-    lines += newlines;
+      newlines = static_cast<std::uint8_t>(newlines + (c == '\n'));
+    sum += newlines;
   }
-  return static_cast<std::uint32_t>(lines);
+  return sum;
+}
+
+std::uint32_t count_lines(std::string_view text) noexcept {
+  auto unterminated = !text.empty() && text.back() != '\n';
+  return static_cast<std::uint32_t>(count_newlines(text) + unterminated);
 }
 
 // -- record_encoder ---------------------------------------------------------------------------------------------------

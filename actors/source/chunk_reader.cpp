@@ -1,7 +1,6 @@
 #include "actors/source/chunk_reader.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "transport/file_system.hpp"
 
@@ -11,10 +10,6 @@ namespace {
 
 /// Small enough that little is read twice when a limit cuts a chunk short, large enough to make calls cheap.
 constexpr std::size_t read_bytes = 64 * 1024;
-
-std::size_t count_newlines(std::string_view text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 /// Size of the first `lines` lines.
 std::size_t size_of_lines(std::string_view text, std::size_t lines) {
@@ -27,31 +22,35 @@ std::size_t size_of_lines(std::string_view text, std::size_t lines) {
 } // namespace
 
 bool line_cutter::scan(std::string_view text) {
-  newlines_ += count_newlines(text.substr(scanned_));
-  scanned_ = text.size();
-  if (newlines_ == 0)
+  before_ = seen_;
+  seen_ = {text.size(), seen_.newlines + count_newlines(text.substr(seen_.bytes))};
+  if (seen_.newlines == 0)
     return text.size() >= limits_.max_record_bytes;
-  return newlines_ >= limits_.max_events || text.size() >= limits_.max_bytes;
+  return seen_.newlines >= limits_.max_events || text.size() >= limits_.max_bytes;
 }
 
 line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
-  if (newlines_ == 0) {
+  if (seen_.newlines == 0) {
     if (!last && text.size() < limits_.max_record_bytes)
       return {};
     auto bytes = std::min(text.size(), limits_.max_record_bytes);
     return {bytes, bytes > 0 ? 1u : 0u};
   }
-  if (newlines_ > limits_.max_events)
-    text = text.substr(0, size_of_lines(text, limits_.max_events));
-  if (text.size() > limits_.max_bytes) {
+  auto bytes = text.size();
+  if (seen_.newlines > limits_.max_events)
+    bytes = before_.bytes
+            + size_of_lines(text.substr(before_.bytes), limits_.max_events - before_.newlines);
+  if (bytes > limits_.max_bytes) {
     auto end = text.rfind('\n', limits_.max_bytes - 1);
     if (end == std::string_view::npos)
       end = text.find('\n');
-    text = text.substr(0, std::min(end + 1, limits_.max_record_bytes));
-  } else if (!last || newlines_ > limits_.max_events) {
-    text = text.substr(0, text.rfind('\n') + 1);
+    bytes = std::min(end + 1, limits_.max_record_bytes);
+  } else if (!last || bytes < text.size()) {
+    bytes = text.rfind('\n', bytes - 1) + 1;
   }
-  return {text.size(), count_lines(text)};
+  auto newlines = seen_.newlines - count_newlines(text.substr(bytes));
+  auto unterminated = text[bytes - 1] != '\n';
+  return {bytes, static_cast<std::uint32_t>(newlines + unterminated)};
 }
 
 expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits,

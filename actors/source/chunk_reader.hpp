@@ -38,9 +38,13 @@ public:
   cut take(std::string_view text, bool last) const;
 
 private:
+  struct progress {
+    std::size_t bytes = 0;
+    std::size_t newlines = 0;
+  };
   chunk_limits limits_;
-  std::size_t scanned_ = 0;
-  std::size_t newlines_ = 0;
+  progress seen_;   ///< What has been looked at.
+  progress before_; ///< And what before the last call of `scan`, when no limit was reached yet.
 };
 
 /// What `read_chunk` found.
