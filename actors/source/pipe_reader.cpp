@@ -6,7 +6,7 @@ namespace sluice {
 
 expected<file_chunk> pipe_reader::read(buffer memory) {
   constexpr std::size_t read_bytes = 64 * 1024;
-  constexpr std::chrono::milliseconds patience{200};
+  std::chrono::milliseconds patience{200};
   file_chunk made{lines_payload{std::move(memory)}};
   made.lines.append(rest_.text());
   line_cutter cutter{limits_};
@@ -17,6 +17,7 @@ expected<file_chunk> pipe_reader::read(buffer memory) {
     if (!*got)
       break;
     made.lines.commit(**got);
+    patience = {};
     made.at_end = **got == 0;
     if (made.at_end)
       break;
