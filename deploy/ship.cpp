@@ -108,13 +108,18 @@ std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& 
   return result;
 }
 
+/// Says what has and what has not arrived.
 exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   auto cause = status.last_error.message.empty() ? std::string{} : "; last error: " + status.last_error.message;
+  if (!status.was_connected) {
+    report(verb, exit_code::unavailable, fmt::format("{}: no receiver has answered, nothing was shipped{}", why, cause));
+    return exit_code::unavailable;
+  }
   report(verb, exit_code::not_acknowledged,
-         fmt::format("{}: {} records ({}) are acknowledged, {} of what was read is not{}", why, status.acked_records,
-                     format_size(static_cast<double>(status.acked_bytes)),
+         fmt::format("{}: {} records ({}) are acknowledged, {} that were read after them are not{}; ship again to go on from there",
+                     why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)),
                      format_size(static_cast<double>(status.pending_bytes)), cause));
-  return status.was_connected ? exit_code::not_acknowledged : exit_code::unavailable;
+  return exit_code::not_acknowledged;
 }
 
 int run(const ship_options& options) {
