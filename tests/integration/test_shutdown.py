@@ -1,0 +1,93 @@
+"""What signals do to receiver and shipper."""
+
+import signal
+import time
+
+from support import Proxy, assert_same, noise
+
+HELD = 2_000_000
+
+
+def test_receiver_drains_on_sigterm_and_ship_goes_on_with_the_next(sluice):
+    data = noise(6_000_000, seed=1)
+    source = sluice.file("log", data)
+    first = sluice.receiver()
+    with Proxy(first.port, hold_after=HELD) as proxy:
+        ship = sluice.start_ship(proxy, source, "--compression", "none")
+        proxy.wait_until_held()
+        assert first.stop() == 0
+        ship.errors.wait_for("trying again")
+        assert ship.is_running
+        part = sluice.stored(first.store, source)
+        assert data.startswith(part)
+        second = sluice.receiver(port=first.port)
+        proxy.release()
+        assert ship.wait() == 0
+    assert_same(sluice.stored(second, source), data)
+
+
+def test_idle_receiver_ends_at_once(sluice):
+    receiver = sluice.receiver()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        receiver.signal(number)
+        assert receiver.wait() == 0
+        receiver = sluice.receiver()
+
+
+def test_receiver_outlives_sighup(sluice):
+    receiver = sluice.receiver()
+    receiver.signal(signal.SIGHUP)
+    receiver.errors.wait_for("SIGHUP")
+    source = sluice.file("log", b"still there\n")
+    sluice.ship(receiver, source)
+    assert sluice.stored(receiver, source) == b"still there\n"
+
+
+def test_ship_drains_on_sigterm_and_goes_on_later(sluice):
+    data = noise(60_000_000, seed=2)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, hold_after=HELD) as proxy:
+        ship = sluice.start_ship(proxy, source, "--compression", "none")
+        proxy.wait_until_held()
+        ship.signal(signal.SIGTERM)
+        ship.errors.wait_for("stopping")
+        proxy.release()
+        started = time.monotonic()
+        assert ship.wait() == 0
+        assert time.monotonic() - started < 30
+        ship.errors.wait_for(r"sluice ship: \d+ records .* acknowledged")
+    part = sluice.stored(receiver, source)
+    assert 0 < len(part) < len(data) and data.startswith(part)
+    sluice.ship(receiver, source)
+    assert_same(sluice.stored(receiver, source), data)
+
+
+def test_second_sigint_ends_ship_at_once(sluice):
+    data = noise(4_000_000, seed=3)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, hold_after=HELD) as proxy:
+        ship = sluice.start_ship(proxy, source, "--compression", "none")
+        proxy.wait_until_held()
+        ship.signal(signal.SIGINT)
+        ship.errors.wait_for("stopping")
+        started = time.monotonic()
+        ship.signal(signal.SIGINT)
+        assert ship.wait() == 75
+        assert time.monotonic() - started < 15
+        ship.errors.wait_for("stopped: .* acknowledged")
+    sluice.ship(receiver, source)
+    assert_same(sluice.stored(receiver, source), data)
+
+
+def test_sigterm_before_the_receiver_has_answered(sluice):
+    source = sluice.file("log", b"line\n")
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, hold_after=1) as proxy:
+        ship = sluice.start_ship(proxy, source)
+        proxy.wait_until_held()
+        ship.signal(signal.SIGTERM)
+        assert ship.wait() == 0
+        ship.errors.wait_for("sluice ship: 0 records .* acknowledged")
+    assert sluice.count(receiver) == 0

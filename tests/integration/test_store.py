@@ -1,0 +1,206 @@
+"""`sluice store inspect` and `verify`, rotation, and what a start makes of a store that a crash left behind."""
+
+import json
+import re
+
+import pytest
+
+from support import Proxy, assert_same, log_lines, noise, segments, shipped
+
+
+def inspect(sluice, store):
+    result = sluice.run("store", "inspect", "--json", store)
+    assert result.code == 0, result
+    return json.loads(result.out)
+
+
+def verify(sluice, store):
+    return sluice.run("store", "verify", store)
+
+
+def flip(path, offset):
+    with path.open("r+b") as damaged:
+        damaged.seek(offset)
+        byte = damaged.read(1)[0]
+        damaged.seek(offset)
+        damaged.write(bytes([byte ^ 0x10]))
+
+
+def test_inspect(sluice):
+    receiver = sluice.receiver()
+    data = log_lines(2000, 1)
+    path = sluice.file("log", data)
+    sluice.ship(receiver, path, "--label", "service=shop")
+    found = inspect(sluice, receiver.store)
+    segment, = found["segments"]
+    stream, = found["streams"]
+    assert segment["number"] == 1 and segment["state"] == "active" and segment["records"] == 2000
+    assert segment["stored_bytes"] == segments(receiver.store)[0].stat().st_size
+    assert stream["position"] == len(data) and stream["epoch"] == 1
+    assert stream["labels"]["service"] == "shop" and stream["labels"]["source"] == str(path)
+    assert found["total"]["records"] == 2000 and found["damages"] == []
+    table = sluice.run("store", "inspect", receiver.store)
+    assert table.code == 0
+    assert re.search(rb"1 +active +\d+ +2000", table.out) and b'service="shop"' in table.out
+
+
+def test_an_empty_store(sluice):
+    receiver = sluice.receiver()
+    assert inspect(sluice, receiver.store)["total"]["records"] == 0
+    assert verify(sluice, receiver.store).code == 0
+
+
+@pytest.mark.parametrize("verb", ["inspect", "verify"])
+def test_no_store(sluice, verb):
+    result = sluice.run("store", verb, sluice.tmp / "missing")
+    assert result.code == 74 and "missing" in result.err, result
+    assert sluice.run("store", verb).code == 64
+    assert sluice.run("store").code == 64
+
+
+def test_rotation(sluice):
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    files = {sluice.file(f"log-{i}", data): data for i, data in enumerate([noise(1_000_000, 2), log_lines(30_000, 3)])}
+    sluice.ship(receiver, *files, "--batch-bytes", "16KiB")
+    assert len(segments(receiver.store)) > 15
+    for path, data in files.items():
+        assert_same(sluice.stored(receiver, path), data)
+    found = inspect(sluice, receiver.store)
+    assert [x["state"] for x in found["segments"][:-1]] == ["sealed"] * (len(found["segments"]) - 1)
+    assert sum(x["records"] for x in found["segments"]) == found["total"]["records"]
+    result = verify(sluice, receiver.store)
+    assert result.code == 0 and b" 0 problems" in result.out, result
+
+
+def test_rotation_over_a_restart(sluice):
+    data = noise(800_000, 4)
+    path = sluice.file("log", data)
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    path.write_bytes(data + data)
+    receiver = sluice.receiver("store", "--segment-bytes", "1KiB")
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert_same(sluice.stored(receiver, path), data + data)
+
+
+def test_one_frame_larger_than_a_segment(sluice):
+    data = b"x" * 3_000_000 + b"\n" + noise(100_000, 5)
+    path = sluice.file("log", data)
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    sluice.ship(receiver, path, "--compression", "none")
+    assert_same(sluice.stored(receiver, path), data)
+
+
+@pytest.mark.parametrize("which", ["sealed", "active"])
+def test_a_flipped_byte_is_found_and_passed_over(sluice, which):
+    receiver = sluice.receiver("store", "--segment-bytes", "256KiB")
+    sluice.damaged.add(receiver.store)
+    data = noise(600_000, 6)
+    path = sluice.file("log", data)
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    assert verify(sluice, receiver.store).code == 0
+    victim = segments(receiver.store)[0 if which == "sealed" else -1]
+    flip(victim, victim.stat().st_size // 2)
+    result = verify(sluice, receiver.store)
+    assert result.code == 65, result
+    named = re.search(rf"{re.escape(str(victim))}:(\d+): ", result.err)
+    assert named and int(named[1]) <= victim.stat().st_size // 2, result
+    assert b" 0 problems" not in result.out
+    partial = sluice.run("query", "--store", receiver.store)
+    assert partial.code == 65 and str(victim) in partial.err, partial
+    assert 0 < len(partial.out) < len(data)
+
+
+@pytest.mark.parametrize("part", ["header", "footer"])
+def test_a_flipped_byte_outside_of_frames(sluice, part):
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    sluice.damaged.add(receiver.store)
+    sluice.ship(receiver, sluice.file("log", noise(200_000, 7)), "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    victim = segments(receiver.store)[0]
+    flip(victim, 9 if part == "header" else victim.stat().st_size - 60)
+    result = verify(sluice, receiver.store)
+    assert result.code == 65 and f"{victim}:" in result.err, result
+
+
+def test_a_receiver_does_not_start_over_corruption(sluice):
+    receiver = sluice.receiver()
+    sluice.damaged.add(receiver.store)
+    path = sluice.file("log", noise(400_000, 8))
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    victim, = segments(receiver.store)
+    flip(victim, victim.stat().st_size // 2)
+    before = victim.read_bytes()
+    result = sluice.run("receive", "--listen", "tcp://127.0.0.1:0", "--store", receiver.store)
+    assert result.code == 65 and f"{victim}:" in result.err, result
+    assert victim.read_bytes() == before
+
+
+@pytest.mark.parametrize("tear", ["cut-within-a-frame", "cut-to-the-header", "garbage", "zeros", "half-a-frame-again"])
+def test_a_torn_tail_is_cut_reported_and_shipped_again(sluice, tear):
+    data = noise(300_000, 9)
+    path = sluice.file("log", data)
+    receiver = sluice.receiver()
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    size = segments(receiver.store)[0].stat().st_size
+    sluice.ship(receiver, sluice.file("last", noise(40_000, 10)), "--batch-bytes", "64KiB", "--compression", "none")
+    receiver.kill()
+    victim, = segments(receiver.store)
+    with victim.open("r+b") as torn:
+        if tear == "cut-within-a-frame":
+            torn.truncate(victim.stat().st_size - 20_000)
+        elif tear == "cut-to-the-header":
+            torn.truncate(size + 100)
+        elif tear == "half-a-frame-again":
+            torn.seek(size)
+            last = torn.read()
+            torn.write(last[:len(last) // 2])
+        else:
+            torn.seek(0, 2)
+            torn.write(noise(5000, 11) if tear == "garbage" else bytes(5000))
+    receiver = sluice.receiver()
+    told, = receiver.complaints("cut off")
+    assert str(victim) in told and re.search(r"cut off \d+ bytes", told)
+    sluice.ship(receiver, path, sluice.tmp / "last")
+    assert_same(sluice.stored(receiver, path), data)
+    assert_same(sluice.stored(receiver, sluice.tmp / "last"), noise(40_000, 10))
+
+
+def test_an_orderly_stop_leaves_nothing_to_cut(sluice):
+    receiver = sluice.receiver()
+    sluice.ship(receiver, sluice.file("log", noise(100_000, 12)))
+    assert receiver.stop() == 0
+    assert sluice.receiver().complaints() == []
+
+
+def test_what_was_acknowledged_outlives_a_killed_receiver(sluice):
+    whole = b""
+    path = sluice.file("log", whole)
+    for round in range(4):
+        part = noise(200_000, 13 + round)
+        whole += part
+        with path.open("ab") as growing:
+            growing.write(part)
+        receiver = sluice.receiver("store", "--segment-bytes", "100KiB")
+        assert shipped(sluice.ship(receiver, path, "--batch-bytes", "16KiB")) == part.count(b"\n")
+        receiver.kill()
+        assert_same(sluice.stored(receiver, path), whole)
+        assert verify(sluice, receiver.store).code == 0
+
+
+def test_a_receiver_killed_while_it_rotates(sluice):
+    data = noise(3_000_000, 20)
+    path = sluice.file("log", data)
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    with Proxy(receiver.port, hold_after=1_500_000) as proxy:
+        ship = sluice.start_ship(proxy, path, "--compression", "none", "--batch-bytes", "16KiB")
+        proxy.wait_until_held()
+        receiver.kill()
+        assert verify(sluice, receiver.store).code == 0
+        receiver = sluice.receiver("store", "--segment-bytes", "64KiB", port=receiver.port)
+        proxy.release()
+        assert ship.wait() == 0
+    assert_same(sluice.stored(receiver, path), data)
