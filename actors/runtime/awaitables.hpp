@@ -36,15 +36,21 @@ void run_on(caf::scheduled_actor* self, F work) {
   run_on(caf::strong_actor_ptr{self->ctrl()}, std::move(work));
 }
 
+/// As `run_on`, after `delay` on the actor clock; not at all once the result is disposed.
+template <class F>
+caf::disposable run_later(caf::scheduled_actor* self, caf::timespan delay, F work) {
+  // The clock passes on only what is not scheduled yet.
+  auto& clock = self->clock();
+  return clock.schedule(clock.now() + delay,
+                        caf::make_action(std::move(work), caf::action::state::waiting),
+                        caf::weak_actor_ptr{self->ctrl()});
+}
+
 /// `co_await sleep_for(self, 5s)`: a while on the actor clock.
 class [[nodiscard]] sleep_awaiter {
 public:
-  sleep_awaiter(caf::scheduled_actor* self, caf::timespan duration) {
-    auto& clock = self->clock();
-    timer_ = clock.schedule(clock.now() + duration,
-                            caf::make_action([done = wake_.done()] { done(true); }),
-                            caf::weak_actor_ptr{self->ctrl()});
-  }
+  sleep_awaiter(caf::scheduled_actor* self, caf::timespan duration)
+    : timer_(run_later(self, duration, [done = wake_.done()] { done(true); })) {}
   sleep_awaiter(const sleep_awaiter&) = delete;
   ~sleep_awaiter() { timer_.dispose(); }
 
@@ -140,10 +146,7 @@ public:
     if (!notified_) {
       completion<bool> meet;
       waiting_ = meet.done();
-      auto& clock = self_->clock();
-      auto timer = clock.schedule(clock.now() + timeout,
-                                  caf::make_action([done = meet.done()] { done(false); }),
-                                  caf::weak_actor_ptr{self_->ctrl()});
+      auto timer = run_later(self_, timeout, [done = meet.done()] { done(false); });
       co_await meet.wait();
       timer.dispose();
       waiting_.reset();
