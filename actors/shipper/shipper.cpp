@@ -104,7 +104,7 @@ struct shipper_state {
         enter(phase::handshaking);
         co_await stream();
       }
-      link_.reset();
+      disconnect();
       if (phase_ == phase::failed || gives_up())
         co_return;
       enter(phase::backing_off);
@@ -122,6 +122,12 @@ struct shipper_state {
     while (!link_is_open_ && !link_is_closed_)
       co_await wake_.wait();
     co_return link_is_open_;
+  }
+
+  void disconnect() {
+    link_.reset();
+    link_is_open_ = false;
+    ++link_number_; // what it has said last and is not read yet counts no more
   }
 
   /// Greets all streams, and sends what the window and the link allow, until the link is closed.
