@@ -1,20 +1,23 @@
 #include "actors/batcher/batch_builder.hpp"
 
+#include <utility>
+
 namespace sluice {
 
 batch_builder::batch_builder(stream_id stream, label_set labels, batch_limits limits)
   : limits_(limits) {
+  header_.record_count = 0;
   header_.stream = stream;
   header_.labels = std::move(labels);
   restart({});
 }
 
-void batch_builder::restart(const stream_point& last) {
+std::uint32_t batch_builder::restart(const stream_point& last) {
   header_.epoch = last.epoch == 0 ? 1 : last.epoch;
   header_.sequence = last.sequence + 1;
   header_.position_begin = header_.position_end = last.position;
-  header_.record_count = 0;
   lines_.reset();
+  return std::exchange(header_.record_count, 0);
 }
 
 bool batch_builder::fits(const chunk& x) const noexcept {

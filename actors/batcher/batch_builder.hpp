@@ -24,8 +24,8 @@ class batch_builder {
 public:
   batch_builder(stream_id stream, label_set labels, batch_limits limits);
 
-  /// The next batch follows `last`. Discards what was collected.
-  void restart(const stream_point& last);
+  /// The next batch follows `last`. Discards what was collected; returns how many records that were.
+  std::uint32_t restart(const stream_point& last);
 
   /// Whether `x` still fits into the batch at hand.
   bool fits(const chunk& x) const noexcept;
@@ -39,6 +39,10 @@ public:
 
   /// Gives the batch away, its memory shared from `pool`, and begins the next one. Needs at least one record.
   batch finish(buffer_pool& pool);
+
+  /// What is collected.
+  std::uint32_t records() const noexcept { return header_.record_count; }
+  std::size_t bytes() const noexcept { return empty() ? 0 : lines_->text_bytes(); }
 
   /// Sequence of the batch at hand.
   std::uint64_t sequence() const noexcept { return header_.sequence; }

@@ -40,7 +40,9 @@ struct batcher_state {
       },
       [this](const restart_stream& x) {
         if (auto* stream = find(x.stream)) {
-          stream->builder.restart(x.last);
+          hold(stream->builder, -1);
+          if (auto records = stream->builder.restart(x.last))
+            metrics_.discarded("made_again", records);
           stream->handed_on = stream->acked = x.last.position;
         }
       },
@@ -82,7 +84,9 @@ struct batcher_state {
     if (!stream.builder.fits(x))
       flush(stream);
     auto begins = stream.builder.empty();
+    hold(stream.builder, -1);
     stream.builder.add(x);
+    hold(stream.builder, 1);
     if (stream.builder.full())
       flush(stream);
     else if (begins)
@@ -99,10 +103,17 @@ struct batcher_state {
   void flush(open_batch& stream) {
     if (stream.builder.empty())
       return;
+    hold(stream.builder, -1);
     auto made = stream.builder.finish(*pool_);
     stream.handed_on = made.header.position_end;
     metrics_.sent(made.header.record_count, made.payload->size());
     self_->send(next_, std::move(made));
+  }
+
+  /// Counts what is collected in `builder` in or out.
+  void hold(const batch_builder& builder, int sign) {
+    metrics_.hold(sign * static_cast<std::int64_t>(builder.records()),
+                  sign * static_cast<std::int64_t>(builder.bytes()));
   }
 
   batcher_actor::pointer self_;

@@ -170,11 +170,12 @@ struct shipper_state {
   void take(const frame& made) {
     auto& header = made.header();
     auto found = streams_.find(header.stream);
+    metrics_.received(header.record_count, header.position_end - header.position_begin);
     // A frame that does not follow was made before its source was told to start over; it is made again.
-    if (found == streams_.end() || !found->second.window.push(made))
+    if (found == streams_.end() || !found->second.window.push(made)) {
+      metrics_.discarded("made_again", header.record_count);
       return;
-    auto source_bytes = header.position_end - header.position_begin;
-    metrics_.received(header.record_count, source_bytes);
+    }
     held_.add(header);
     metrics_.in_flight(held_.records, held_.bytes);
     found->second.end.reset();

@@ -242,6 +242,7 @@ struct file_source_state {
     auto begin = from.position;
     from.position += lines.text_bytes();
     metrics_.received(records, lines.text_bytes());
+    metrics_.sent(records, lines.text_bytes());
     self_->send(next_, chunk{from.stream, std::make_shared<lines_payload>(std::move(lines)), records,
                              begin, from.position, env_.now()});
   }

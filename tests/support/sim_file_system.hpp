@@ -44,6 +44,9 @@ public:
   /// The `nth` sync of a file from now on fails; what it should have written is lost unless written again.
   void fail_sync(std::uint64_t nth, errc code);
 
+  /// From now on syncs of files succeed without making anything durable.
+  void ignore_syncs();
+
   /// Takes back what `power_off_after`, `fail_write` and `fail_sync` have announced.
   void clear_faults();
 
@@ -108,6 +111,7 @@ private:
   std::uint64_t changes_ = 0;
   std::uint64_t writes_ = 0;
   std::uint64_t syncs_ = 0;
+  bool ignores_syncs_ = false;
   std::optional<std::uint64_t> power_off_at_;
   std::optional<std::pair<std::uint64_t, errc>> failing_write_;
   std::optional<std::pair<std::uint64_t, errc>> failing_sync_;

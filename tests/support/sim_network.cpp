@@ -1,0 +1,146 @@
+#include "tests/support/sim_network.hpp"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "tests/support/sim_connection.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+class sim_link : public link {
+public:
+  sim_link(std::shared_ptr<sim_connection> connection, int side)
+    : connection_(std::move(connection)), side_(side) {}
+  ~sim_link() override { connection_->leave(side_); }
+
+  void start(std::shared_ptr<link_handler> handler) override { connection_->start(side_, std::move(handler)); }
+  void send(link_message message) override { connection_->send(side_, std::move(message)); }
+  void grant(std::size_t bytes) override { connection_->grant(side_, bytes); }
+  const std::string& peer() const noexcept override { return connection_->peer_of(side_); }
+
+private:
+  std::shared_ptr<sim_connection> connection_;
+  int side_;
+};
+
+} // namespace
+
+sim_listener::sim_listener(sim_network& net, const endpoint& where, network::accept_handler on_accept)
+  : net_(net), where_(where), on_accept_(std::move(on_accept)) {
+  net_.listeners_.emplace(to_string(where_), this);
+}
+
+sim_listener::~sim_listener() {
+  net_.listeners_.erase(to_string(where_));
+}
+
+void sim_listener::accept(std::shared_ptr<sim_connection> made) {
+  on_accept_(std::make_unique<sim_link>(std::move(made), 1));
+}
+
+/// The seam for the actors of one host.
+class sim_host : public network {
+public:
+  sim_host(sim_network& net, std::string name) : net_(net), name_(std::move(name)) {}
+
+  std::unique_ptr<link> connect(const endpoint& peer, const link_options& options) override {
+    auto made = std::make_shared<sim_connection>(net_, name_, peer, options);
+    net_.connections_.push_back(made);
+    return std::make_unique<sim_link>(std::move(made), 0);
+  }
+
+  expected<std::unique_ptr<listener>> listen(const endpoint& where, const link_options&,
+                                             accept_handler on_accept) override {
+    if (where.scheme != "sim" || where.host != name_)
+      return fail(errc::invalid_argument, fmt::format("{}: not an endpoint of {}", to_string(where), name_));
+    if (net_.listeners_.contains(to_string(where)))
+      return fail(errc::address_in_use, fmt::format("{}: somebody listens there", to_string(where)));
+    return std::make_unique<sim_listener>(net_, where, std::move(on_accept));
+  }
+
+private:
+  sim_network& net_;
+  std::string name_;
+};
+
+sim_network::sim_network(caf::actor_clock& clock, std::uint64_t seed, sim_network_options options)
+  : clock_(clock), random_(seed), options_(options) {}
+
+sim_network::~sim_network() = default;
+
+std::unique_ptr<network> sim_network::join(std::string host) {
+  return std::make_unique<sim_host>(*this, std::move(host));
+}
+
+std::vector<std::shared_ptr<sim_connection>> sim_network::connections() {
+  std::erase_if(connections_, [](auto& entry) { return entry.expired(); });
+  std::vector<std::shared_ptr<sim_connection>> alive;
+  for (auto& entry : connections_)
+    alive.push_back(entry.lock());
+  return alive;
+}
+
+bool sim_network::lose_one() {
+  auto candidates = connections();
+  std::erase_if(candidates, [](auto& x) { return !x->is_usable(); });
+  if (candidates.empty())
+    return false;
+  candidates[random_below(candidates.size())]->break_off();
+  return true;
+}
+
+void sim_network::stall(const std::string& from, const std::string& to) {
+  stalled_.emplace(from, to);
+  ++stall_count_;
+  for (auto& x : connections())
+    x->watch_silence();
+}
+
+void sim_network::heal() {
+  stalled_.clear();
+  ++stall_count_;
+  for (auto& x : connections())
+    x->go_on();
+}
+
+void sim_network::kill(const std::string& host) {
+  for (auto& x : connections())
+    for (auto side : {0, 1})
+      if (x->is_at(side, host) && x->is_alive(side))
+        x->die(side);
+}
+
+std::size_t sim_network::open_sides() const {
+  std::size_t count = 0;
+  for (auto& entry : connections_)
+    if (auto x = entry.lock())
+      count += x->is_alive(0) + x->is_alive(1);
+  return count;
+}
+
+std::uint64_t sim_network::random_below(std::uint64_t bound) {
+  return random_() % bound;
+}
+
+std::chrono::nanoseconds sim_network::random_delay() {
+  auto range = static_cast<std::uint64_t>((options_.max_delay - options_.min_delay).count());
+  return options_.min_delay + std::chrono::nanoseconds{random_below(range + 1)};
+}
+
+std::chrono::nanoseconds sim_network::random_scale(std::chrono::nanoseconds limit) {
+  auto range = static_cast<std::uint64_t>(limit.count()) >> random_below(12);
+  return std::chrono::nanoseconds{random_below(range + 1)};
+}
+
+bool sim_network::is_stalled(const std::string& from, const std::string& to) const {
+  return !stalled_.empty() && stalled_.contains({from, to});
+}
+
+void sim_network::note(std::uint64_t what) noexcept {
+  std::uint64_t parts[] = {trace_, what, static_cast<std::uint64_t>(clock_.now().time_since_epoch().count())};
+  trace_ = XXH3_64bits(parts, sizeof parts);
+}
+
+} // namespace sluice::test

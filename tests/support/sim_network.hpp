@@ -1,0 +1,102 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <caf/action.hpp>
+#include <caf/actor_clock.hpp>
+
+#include "transport/network.hpp"
+
+namespace sluice::test {
+
+class sim_connection;
+class sim_listener;
+
+struct sim_network_options {
+  std::chrono::nanoseconds min_delay{50'000};
+  std::chrono::nanoseconds max_delay{5'000'000};
+  std::size_t pipe_bytes = 64 * 1024; ///< Per direction, handed to the transport and not yet delivered.
+  unsigned slow_percent = 10;         ///< Of the connections; their delays are ten times as long.
+};
+
+/// Links between simulated hosts, driven by a virtual clock. Endpoints are names: `sim://host:port`. Messages of one
+/// direction stay in order, each with a random delay, and wait for credit. All randomness follows the seed. Everything
+/// happens on one thread; handlers are called from actions of the clock only.
+class sim_network {
+public:
+  sim_network(caf::actor_clock& clock, std::uint64_t seed, sim_network_options options = {});
+  ~sim_network();
+  sim_network(const sim_network&) = delete;
+
+  /// The network as `host` sees it. It and its links and listeners must not outlive this object.
+  std::unique_ptr<network> join(std::string host);
+
+  // -- faults -----------------------------------------------------------------
+
+  /// One of the connections breaks: what is on its way is lost, and each side hears of it at a time of its own.
+  /// Returns false if there is none.
+  bool lose_one();
+
+  /// What `from` sends to `to` does not arrive until `heal`. A side that hears nothing for its silence timeout closes.
+  void stall(const std::string& from, const std::string& to);
+  void heal();
+
+  /// The process or the machine dies: its links are dead at once, its peers notice sooner or later.
+  void kill(const std::string& host);
+
+  // -- observation ------------------------------------------------------------
+
+  /// Messages handed to their receivers so far.
+  std::uint64_t delivered() const noexcept { return delivered_; }
+
+  /// A hash of everything that has happened, with its time: equal for equal runs.
+  std::uint64_t trace() const noexcept { return trace_; }
+
+  /// Sides that are open or opening.
+  std::size_t open_sides() const;
+
+private:
+  friend class sim_connection;
+  friend class sim_host;
+  friend class sim_listener;
+
+  using time_point = caf::actor_clock::time_point;
+
+  template <class F>
+  void at(time_point when, F work) {
+    clock_.schedule(when, caf::make_action(std::move(work)));
+  }
+
+  template <class F>
+  void after(std::chrono::nanoseconds delay, F work) {
+    at(clock_.now() + delay, std::move(work));
+  }
+
+  std::uint64_t random_below(std::uint64_t bound);
+  std::chrono::nanoseconds random_delay();
+  /// Below `limit`; short times are as likely as long ones.
+  std::chrono::nanoseconds random_scale(std::chrono::nanoseconds limit);
+  bool is_stalled(const std::string& from, const std::string& to) const;
+  void note(std::uint64_t what) noexcept;
+  std::vector<std::shared_ptr<sim_connection>> connections();
+
+  caf::actor_clock& clock_;
+  std::mt19937_64 random_;
+  sim_network_options options_;
+  std::map<std::string, sim_listener*> listeners_;
+  std::vector<std::weak_ptr<sim_connection>> connections_;
+  std::set<std::pair<std::string, std::string>> stalled_;
+  std::uint64_t stall_count_ = 0; ///< Changes with every `stall` and `heal`.
+  std::uint64_t delivered_ = 0;
+  std::uint64_t trace_ = 0;
+};
+
+} // namespace sluice::test

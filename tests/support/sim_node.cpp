@@ -1,0 +1,85 @@
+#include "tests/support/sim_node.hpp"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "actors/storage/storage_writer.hpp"
+
+namespace sluice::test {
+
+ledger ledger_of(const stats_snapshot& metrics, const std::string& component) {
+  auto sum = [&](std::string_view name) { return total(metrics, name, {{"component_id", component}}); };
+  return {sum("component_received_events_total"), sum("component_sent_events_total"),
+          sum("component_discarded_events_total"), sum("buffer_events")};
+}
+
+std::string to_string(const ledger& x) {
+  return fmt::format("received {} = sent {} + discarded {} + held {}", x.received, x.sent, x.discarded, x.held);
+}
+
+void sim_receiver::start() {
+  auto opened = store::open(files_, folder_, store_, world_.time_of_day());
+  if (!opened)
+    throw std::runtime_error(opened.error().message);
+  ++starts_;
+  torn_tails_ += (*opened)->recovery().cut.has_value();
+  process_ = std::make_unique<sim_process>(world_, where_.host, files_, seed_ + starts_);
+  auto& system = process_->system();
+  auto& env = process_->env();
+  storage_ = process_->own(spawn_storage_writer(system, env, std::move(*opened)));
+  acceptor_ = process_->own(spawn_acceptor(system, accept_, storage_));
+  stats = process_->own(spawn_stats_aggregator(system, env, {}));
+  auto listening = listen_for(acceptor_, env.net, where_, {});
+  if (!listening)
+    throw std::runtime_error(listening.error().message);
+  listener_ = std::move(*listening);
+}
+
+void sim_receiver::kill() {
+  listener_.reset();
+  stats = nullptr;
+  acceptor_ = nullptr;
+  storage_ = nullptr;
+  process_.reset();
+}
+
+void sim_receiver::crash() {
+  if (is_up())
+    kill();
+  files_.crash();
+}
+
+void sim_shipper::add_file(const std::string& path, std::string content) {
+  files_.set_content(path, std::move(content));
+  config_.source.paths.push_back(path);
+}
+
+void sim_shipper::start() {
+  ++starts_;
+  process_ = std::make_unique<sim_process>(world_, host_, files_, seed_ + starts_);
+  auto& system = process_->system();
+  auto& env = process_->env();
+  pipeline_ = spawn_ship_pipeline(system, env, config_);
+  process_->own(pipeline_.source);
+  process_->own(pipeline_.batcher);
+  process_->own(pipeline_.compressor);
+  process_->own(pipeline_.shipper);
+  stats = process_->own(spawn_stats_aggregator(system, env, {}));
+  drained_ = process_->ask<ship_status>(pipeline_.shipper, drain_atom_v);
+}
+
+void sim_shipper::kill() {
+  pipeline_ = {};
+  stats = nullptr;
+  drained_.reset();
+  process_.reset();
+}
+
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats) {
+  auto answer = process.ask<stats_snapshot>(stats, status_atom_v);
+  world.run_until([&] { return answer->has_value(); }, std::chrono::seconds{1});
+  return (*answer)->value();
+}
+
+} // namespace sluice::test

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/receiver/acceptor.hpp"
+#include "actors/ship_pipeline.hpp"
+#include "actors/stats/stats_aggregator.hpp"
+#include "actors/storage/store.hpp"
+#include "tests/support/sim_file_system.hpp"
+#include "tests/support/sim_world.hpp"
+
+namespace sluice::test {
+
+/// The events of one component, from its process's metrics.
+struct ledger {
+  double received = 0, sent = 0, discarded = 0, held = 0;
+  bool balances() const noexcept { return received == sent + discarded + held; }
+};
+
+ledger ledger_of(const stats_snapshot& metrics, const std::string& component);
+std::string to_string(const ledger& x);
+
+/// A machine that runs a receiver and its store.
+class sim_receiver {
+public:
+  sim_receiver(sim_world& world, endpoint where, std::uint64_t seed, store_options store, acceptor_config accept)
+    : world_(world), where_(std::move(where)), seed_(seed), files_(seed), store_(store), accept_(accept) {}
+
+  const endpoint& where() const noexcept { return where_; }
+  const std::filesystem::path& folder() const noexcept { return folder_; }
+  sim_file_system& files() noexcept { return files_; }
+  bool is_up() const noexcept { return process_ != nullptr; }
+  sim_process& process() noexcept { return *process_; }
+  const storage_writer_actor& storage() const noexcept { return storage_; }
+
+  /// Opens the store and listens. Throws if the store does not open.
+  void start();
+
+  /// `kill -9`: what was written stays.
+  void kill();
+
+  /// Power fails: what was not synced is forgotten.
+  void crash();
+
+  std::uint64_t starts() const noexcept { return starts_; }
+  std::uint64_t torn_tails() const noexcept { return torn_tails_; } ///< That starts have cut.
+
+  stats_actor stats;
+
+private:
+  sim_world& world_;
+  endpoint where_;
+  std::uint64_t seed_;
+  sim_file_system files_;
+  store_options store_;
+  acceptor_config accept_;
+  std::filesystem::path folder_ = "/store";
+  std::uint64_t starts_ = 0, torn_tails_ = 0;
+  std::unique_ptr<sim_process> process_;
+  storage_writer_actor storage_;
+  acceptor_actor acceptor_;
+  std::unique_ptr<listener> listener_;
+};
+
+/// A machine whose files are shipped.
+class sim_shipper {
+public:
+  sim_shipper(sim_world& world, std::string host, std::uint64_t seed, ship_pipeline_config config)
+    : world_(world), host_(std::move(host)), seed_(seed), files_(seed), config_(std::move(config)) {}
+
+  const std::string& host() const noexcept { return host_; }
+  const ship_pipeline_config& config() const noexcept { return config_; }
+  sim_file_system& files() noexcept { return files_; }
+  bool is_up() const noexcept { return process_ != nullptr; }
+  sim_process& process() noexcept { return *process_; }
+  ship_pipeline& pipeline() noexcept { return pipeline_; }
+
+  /// Puts a file there and ships it from the next start on.
+  void add_file(const std::string& path, std::string content);
+
+  /// Starts the pipeline and asks it to drain.
+  void start();
+  void kill();
+
+  /// All is acknowledged, or it has given up.
+  bool is_drained() const noexcept { return drained_ && drained_->has_value(); }
+  const expected<ship_status>& outcome() const { return drained_->value(); }
+
+  stats_actor stats;
+
+private:
+  sim_world& world_;
+  std::string host_;
+  std::uint64_t seed_;
+  sim_file_system files_;
+  ship_pipeline_config config_;
+  std::uint64_t starts_ = 0;
+  std::unique_ptr<sim_process> process_;
+  ship_pipeline pipeline_;
+  std::shared_ptr<std::optional<expected<ship_status>>> drained_;
+};
+
+/// What all components of a process have counted, now.
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats);
+
+} // namespace sluice::test
