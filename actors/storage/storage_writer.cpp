@@ -57,6 +57,7 @@ struct storage_writer_state {
       },
       [this](const frame& x) {
         metrics_.received(x.header().record_count, x.size());
+        hold(x, 1);
         frames_.push_back({x, self_->make_response_promise<ack>()});
         wake_.notify();
         return frames_.back().promise;
@@ -107,12 +108,25 @@ struct storage_writer_state {
       return store->commit(group, now);
     });
     auto after = store_->counters();
-    metrics_.sent(after.records - before.records, after.bytes - before.bytes);
-    for (std::size_t i = 0; i < results.size(); ++i)
+    auto stored = after.records - before.records;
+    metrics_.sent(stored, after.bytes - before.bytes);
+    std::uint64_t acknowledged = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      acknowledged += results[i] ? group[i].header().record_count : 0;
       answer(group[i], promises[i], results[i]);
+    }
+    if (acknowledged > stored)
+      metrics_.discarded("duplicate", acknowledged - stored);
+  }
+
+  /// Counts a frame that is waiting for its answer in or out.
+  void hold(const frame& x, int sign) {
+    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count),
+                  sign * static_cast<std::int64_t>(x.size()));
   }
 
   void answer(const frame& asked, caf::typed_response_promise<ack>& promise, expected<ack>& result) {
+    hold(asked, -1);
     if (result) {
       promise.deliver(*result);
       return;
