@@ -104,6 +104,13 @@ expected<std::uint64_t> parse_size(std::string_view text) {
   return static_cast<std::uint64_t>(*value);
 }
 
+expected<endpoint> parse_link_endpoint(std::string_view url) {
+  auto parsed = parse_endpoint(url);
+  if (parsed && parsed->scheme != "tcp")
+    return fail(errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp", url, parsed->scheme));
+  return parsed;
+}
+
 std::string format_size(double bytes) {
   static constexpr std::array<std::string_view, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;

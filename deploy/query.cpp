@@ -81,7 +81,9 @@ void add_query(CLI::App& app) {
              });
   sub->add_option("--contains", options.contains, "Only records that contain this text")->type_name("TEXT");
   sub->add_option("--match", options.match, "Only records that match this regular expression (RE2)")->type_name("RE");
-  sub->add_option("--limit", options.limit, "At most so many records")->type_name("N");
+  sub->add_option("--limit", options.limit, "At most so many records")
+    ->check(CLI::NonNegativeNumber)
+    ->type_name("N");
   add_parsed(*sub, "--output", arguments->format, "raw|json|count", "What to print", [](const std::string& text) { return parse_query_format(text); });
   sub->callback([arguments, labels] {
     arguments->options.labels.assign(labels->begin(), labels->end());

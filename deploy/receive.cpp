@@ -65,7 +65,7 @@ stats_config log_stats(std::chrono::milliseconds interval) {
 int run(const receive_options& options) {
   std::vector<endpoint> addresses;
   for (auto& url : options.listen) {
-    auto parsed = parse_endpoint(url);
+    auto parsed = parse_link_endpoint(url);
     if (!parsed)
       return report(verb, parsed.error());
     addresses.push_back(*parsed);

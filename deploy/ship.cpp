@@ -123,9 +123,11 @@ exit_code explain_unfinished(const ship_status& status, std::string_view why) {
 }
 
 int run(const ship_options& options) {
-  auto to = parse_endpoint(options.to);
+  auto to = parse_link_endpoint(options.to);
   if (!to)
     return report(verb, to.error());
+  if (to->port == 0)
+    return report(verb, exit_code::usage, fmt::format("{}: nobody can listen on port 0", options.to));
   signal_wait signals;
   real_environment world;
   auto& env = world.get();
