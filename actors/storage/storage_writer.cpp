@@ -23,6 +23,11 @@ namespace {
 /// How much is committed at once; more only if a single frame is larger.
 constexpr std::size_t max_commit_bytes = 8 * 1024 * 1024;
 
+/// A busy writer waits for this much or this long before the next commit, so that a sync pays for more than one frame.
+/// After a pause the first frame is committed at once.
+constexpr std::size_t worthwhile_commit_bytes = 1024 * 1024;
+constexpr std::chrono::milliseconds commit_interval{5};
+
 /// How often the age of the active segment is looked at.
 constexpr std::chrono::seconds rotation_interval{10};
 
@@ -58,6 +63,7 @@ struct storage_writer_state {
       [this](const frame& x) {
         metrics_.received(x.header().record_count, x.size());
         hold(x, 1);
+        waiting_bytes_ += x.size();
         frames_.push_back({x, self_->make_response_promise<ack>()});
         wake_.notify();
         return frames_.back().promise;
@@ -75,7 +81,9 @@ struct storage_writer_state {
   task<void> run() {
     while (!drain_ || !frames_.empty()) {
       answer_hellos();
-      if (!frames_.empty())
+      if (auto pause = time_to_next_commit(); !frames_.empty() && pause > pause.zero())
+        co_await wake_.wait_for(pause);
+      else if (!frames_.empty())
         co_await commit();
       else if (!co_await wake_.wait_for(rotation_interval))
         co_await rotate();
@@ -89,6 +97,12 @@ struct storage_writer_state {
     self_->quit();
   }
 
+  caf::timespan time_to_next_commit() const {
+    if (drain_ || waiting_bytes_ >= worthwhile_commit_bytes)
+      return caf::timespan::zero();
+    return last_commit_ + commit_interval - self_->clock().now();
+  }
+
   void answer_hellos() {
     for (auto& x : std::exchange(hellos_, {}))
       x.promise.deliver(welcome{x.data.stream, store_->last(x.data.stream)});
@@ -99,6 +113,7 @@ struct storage_writer_state {
     std::vector<caf::typed_response_promise<ack>> promises;
     for (std::size_t bytes = 0; !frames_.empty() && (bytes == 0 || bytes + frames_.front().data.size() <= max_commit_bytes);) {
       bytes += frames_.front().data.size();
+      waiting_bytes_ -= frames_.front().data.size();
       group.push_back(std::move(frames_.front().data));
       promises.push_back(std::move(frames_.front().promise));
       frames_.pop_front();
@@ -107,6 +122,7 @@ struct storage_writer_state {
     auto results = co_await run_blocking(self_, env_.io, [store = store_, group, now = env_.now()] {
       return store->commit(group, now);
     });
+    last_commit_ = self_->clock().now();
     auto after = store_->counters();
     auto stored = after.records - before.records;
     metrics_.sent(stored, after.bytes - before.bytes);
@@ -158,6 +174,8 @@ struct storage_writer_state {
   std::shared_ptr<store> store_;
   component_metrics metrics_;
   std::deque<waiting_frame> frames_;
+  std::size_t waiting_bytes_ = 0; ///< In `frames_`.
+  caf::actor_clock::time_point last_commit_;
   std::vector<waiting_hello> hellos_;
   std::optional<caf::typed_response_promise<void>> drain_;
   error last_error_;

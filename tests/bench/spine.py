@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What shipping and storing a file costs, against compressing it with zstd -1, in one run.
 
-    tests/bench/spine.py [--rounds 5] [--bytes 1000000000] [--sluice build/release/sluice] SOURCE...
+    tests/bench/spine.py [--rounds 5] [--bytes 1000000000] SOURCE...
 
 The sources (files or folders) are repeated until the file to ship has the wanted size. Each round runs `zstd -1 -c FILE`, then a
 receiver (durability fsync) and a shipper, and compares the CPU seconds (user and system, children included) of the two
@@ -39,10 +39,13 @@ def make_file(where, sources, wanted):
             out.write(text)
 
 
-def measure(sluice, log, work):
+def measure(sluice, bare_loop, log, work):
     compressed = work / "zst"
     with compressed.open("wb") as out:
         zstd, _, _ = cpu_of(subprocess.Popen(["zstd", "-1", "-q", "-c", log], stdout=out))
+    bare, _, failed = cpu_of(subprocess.Popen([bare_loop, log, work / "bare"]))
+    if failed:
+        sys.exit(f"spine.py: bare_loop ended with {failed}")
     store = work / "store"
     receiver = subprocess.Popen(
         [sluice, "receive", "--listen", "tcp://127.0.0.1:0", "--store", store], stderr=subprocess.PIPE, text=True)
@@ -54,7 +57,7 @@ def measure(sluice, log, work):
     if address is None:
         sys.exit("spine.py: the receiver did not start")
     shipper = subprocess.Popen(
-        [sluice, "ship", log, "--to", address, "--state", work / "state"], stderr=subprocess.PIPE)
+        [sluice, "ship", log, "--to", address, "--state", work / "state", "--deadline", "5m"], stderr=subprocess.PIPE)
     ship, ship_memory, failed = cpu_of(shipper)
     if failed:
         sys.exit(f"spine.py: ship ended with {failed}: {shipper.stderr.read().decode()}")
@@ -62,7 +65,7 @@ def measure(sluice, log, work):
     receive, receive_memory, _ = cpu_of(receiver)
     stored = sum(path.stat().st_size for path in store.iterdir())
     result = {
-        "zstd": zstd, "ship": ship, "receive": receive, "ratio": (ship + receive) / zstd,
+        "zstd": zstd, "bare": bare / zstd, "ship": ship, "receive": receive, "ratio": (ship + receive) / zstd,
         "store": stored / compressed.stat().st_size, "ship_memory": ship_memory, "receive_memory": receive_memory,
     }
     shutil.rmtree(store)
@@ -75,6 +78,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bytes", type=int, default=1_000_000_000)
     parser.add_argument("--sluice", type=pathlib.Path, default=pathlib.Path("build/release/sluice"))
+    parser.add_argument("--bare-loop", type=pathlib.Path, default=pathlib.Path("build/release/tests/bare_loop"))
     parser.add_argument("sources", nargs="+", type=pathlib.Path, metavar="SOURCE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
@@ -83,10 +87,11 @@ def main():
         make_file(log, options.sources, options.bytes)
         rounds = []
         for number in range(options.rounds):
-            rounds.append(measure(options.sluice, log, work))
+            rounds.append(measure(options.sluice, options.bare_loop, log, work))
             print(f"round {number + 1}: " + "  ".join(f"{k} {v:.2f}" for k, v in rounds[-1].items()), flush=True)
         print(f"\n{log.stat().st_size} bytes, medians of {len(rounds)} rounds (least to greatest):")
         for key, unit in (("zstd", "CPU s"), ("ship", "CPU s"), ("receive", "CPU s"), ("ratio", "of zstd -1's CPU"),
+                          ("bare", "of zstd -1's CPU, the same work in a bare loop"),
                           ("store", "of zstd -1's output"), ("ship_memory", "MB"), ("receive_memory", "MB")):
             values = [x[key] for x in rounds]
             print(f"{key:15} {statistics.median(values):8.3f} {unit}  ({min(values):.3f} to {max(values):.3f})")
