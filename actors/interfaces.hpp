@@ -105,7 +105,8 @@ struct open_stream {
   }
 };
 
-/// The stream goes on after `last`: what was batched of it and not handed on is void.
+/// The stream goes on after `last`. Follows what was read before all the way down to the shipper: until it has come
+/// there, what comes is void, for it may seem to follow though it was read from elsewhere.
 struct restart_stream {
   stream_id stream;
   stream_point last;
@@ -142,6 +143,7 @@ using batcher_actor = upstream_actor::extend<
 /// Makes frames out of batches, in the order in which they come.
 using compressor_actor = caf::typed_actor<
   caf::result<void>(open_stream),
+  caf::result<void>(restart_stream),
   caf::result<void>(batch),
   caf::result<void>(end_stream),
   caf::result<void>(end_of_input_atom)>;
@@ -174,6 +176,7 @@ struct ship_status {
 /// Brings frames to a receiver and holds them until they are acknowledged.
 using shipper_actor = caf::typed_actor<
   caf::result<void>(open_stream),
+  caf::result<void>(restart_stream),
   caf::result<void>(frame),
   caf::result<void>(end_stream),
   caf::result<void>(end_of_input_atom),

@@ -45,6 +45,7 @@ struct batcher_state {
             metrics_.discarded("made_again", records);
           stream->handed_on = stream->acked = x.last.position;
         }
+        self_->send(next_, x);
       },
       [this](const chunk& x) {
         if (auto* stream = find(x.stream))

@@ -22,6 +22,7 @@ struct compressor_state {
   compressor_actor::behavior_type make_behavior() {
     return {
       [this](const open_stream& x) { self_->send(next_, x); },
+      [this](const restart_stream& x) { self_->send(next_, x); },
       [this](const batch& x) { compress(x); },
       [this](const end_stream& x) { self_->send(next_, x); },
       [this](end_of_input_atom x) { self_->send(next_, x); },

@@ -72,6 +72,12 @@ struct shipper_state {
         if (is_new && link_is_open_)
           greet(at->second);
       },
+      [this](const restart_stream& x) {
+        if (auto found = streams_.find(x.stream); found != streams_.end()) {
+          found->second.end.reset();
+          count(found->second, found->second.window.restart(x.last));
+        }
+      },
       [this](const frame& x) { take(x); },
       [this](const end_stream& x) {
         if (auto found = streams_.find(x.stream); found != streams_.end())

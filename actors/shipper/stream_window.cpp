@@ -4,6 +4,15 @@
 
 namespace sluice {
 
+namespace {
+
+/// Where a stream stands of which nothing is durable yet.
+stream_point known(const stream_point& last) {
+  return last.epoch == 0 ? stream_point{1, 0, 0} : last;
+}
+
+} // namespace
+
 void stream_window::content::add(const frame_header& x) noexcept {
   ++frames;
   records += x.record_count;
@@ -25,7 +34,7 @@ bool stream_window::follows(const frame_header& next) const noexcept {
 
 bool stream_window::push(frame next) {
   auto& header = next.header();
-  if (!in_step_ || !follows(header))
+  if (!in_step_ || restarting_ || !follows(header))
     return false;
   if (header.epoch > newest_.epoch)
     acked_ = {header.epoch, 0, header.position_begin};
@@ -58,7 +67,7 @@ stream_window::change stream_window::acknowledge(const stream_point& last) {
 }
 
 stream_window::resumption stream_window::resume(const stream_point& durable, change& changed) {
-  auto last = durable.epoch == 0 ? stream_point{1, 0, 0} : durable;
+  auto last = known(durable);
   if (in_step_ && last.epoch > newest_.epoch)
     return resumption::fenced;
   auto before_this_epoch = last.epoch < newest_.epoch && acked_.sequence == 0;
@@ -71,9 +80,21 @@ stream_window::resumption stream_window::resume(const stream_point& durable, cha
   auto discarded = clear();
   if (discarded.frames > 0)
     changed.discarded = discarded;
-  in_step_ = true;
+  in_step_ = restarting_ = true;
   acked_ = newest_ = last;
   return resumption::start_over;
+}
+
+stream_window::change stream_window::restart(const stream_point& from) {
+  auto last = known(from);
+  change made;
+  auto is_outdated = restarting_ && last.epoch == acked_.epoch && last != acked_;
+  if (is_outdated)
+    return made;
+  made.discarded = clear();
+  acked_ = newest_ = last;
+  restarting_ = false;
+  return made;
 }
 
 stream_window::content stream_window::clear() noexcept {

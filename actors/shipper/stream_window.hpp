@@ -22,8 +22,8 @@ public:
     friend bool operator==(const content&, const content&) = default;
   };
 
-  /// Takes the next frame. Returns false, and does not take it, if it does not follow the one before: then it was
-  /// made before the source was told to start over.
+  /// Takes the next frame. Returns false, and does not take it, if it was made before the source was told to start
+  /// over, or does not follow the one before.
   bool push(frame next);
 
   /// The first frame that the connection has not carried; nullptr if there is none.
@@ -34,6 +34,7 @@ public:
   struct change {
     content acked;     ///< Has become durable.
     content discarded; ///< Was thrown away; its source makes it again.
+    friend bool operator==(const change&, const change&) = default;
   };
 
   /// Everything up to `last` is durable. If the receiver has other bytes under these numbers, because somebody else has
@@ -53,6 +54,9 @@ public:
   /// The receiver goes on after `durable`, all zero for nothing.
   resumption resume(const stream_point& durable, change& changed);
 
+  /// The source has started over: what it makes from now on follows `from`.
+  change restart(const stream_point& from);
+
   const stream_point& acked() const noexcept { return acked_; }
   const content& held() const noexcept { return held_; }
 
@@ -66,6 +70,7 @@ private:
   stream_point acked_;
   stream_point newest_; ///< End of the last frame, or `acked_`.
   bool in_step_ = false;
+  bool restarting_ = true; ///< What comes was made before the source heard of `acked_`.
 };
 
 } // namespace sluice

@@ -173,10 +173,12 @@ struct file_source_state {
     self_->send(next_, end_stream{from.stream, from.position});
   }
 
+  /// What a receiver wants to have again is on its way no more, and must not hold up what comes before it.
   std::uint64_t in_flight() const {
     std::uint64_t sum = 0;
     for (auto& [id, from] : inputs_)
-      sum += from.position > from.acked ? from.position - from.acked : 0;
+      if (!from.resume && from.position > from.acked)
+        sum += from.position - from.acked;
     return sum;
   }
 

@@ -52,7 +52,7 @@ public:
     auto shippers = 1 + world_.random_below(3);
     for (std::uint64_t i = 0; i < shippers; ++i)
       add_shipper(i);
-    if (options.twins && world_.random_below(8) == 0)
+    if (world_.random_below(8) == 0)
       add_twin(*shippers_.front());
   }
 

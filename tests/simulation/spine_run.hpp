@@ -23,7 +23,6 @@ std::string to_string(const spine_coverage& x);
 
 struct spine_options {
   bool disk_ignores_syncs = false;
-  bool twins = false; ///< Now and then somebody ships the same files a second time.
 };
 
 struct spine_result {
