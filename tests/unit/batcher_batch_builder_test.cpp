@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include "actors/batcher/batch_builder.hpp"
+#include "tests/support/make_frame.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+class batcher_batch_builder : public testing::Test {
+protected:
+  chunk make(std::string_view text) {
+    auto lines = std::make_shared<lines_payload>();
+    lines->append(text);
+    auto begin = std::exchange(position_, position_ + text.size());
+    return {make_stream(1), lines, count_lines(text), begin, position_, at_seconds(++seconds_)};
+  }
+
+  batch finish() { return builder_.finish(*pool_); }
+
+  static std::string text_of(const batch& x) {
+    auto reader = record_reader::open(x.payload->view(), x.header.record_count).value();
+    return std::string{reader.bodies()};
+  }
+
+  std::uint64_t position_ = 0;
+  std::int64_t seconds_ = 0;
+  std::shared_ptr<buffer_pool> pool_ = std::make_shared<buffer_pool>();
+  batch_builder builder_{make_stream(1), {}, {.max_bytes = 10, .max_events = 3}};
+};
+
+} // namespace
+
+TEST_F(batcher_batch_builder, numbers_batches_and_joins_their_positions) {
+  builder_.add(make("ab\n"));
+  builder_.add(make("c\n"));
+  auto first = finish();
+  EXPECT_EQ(text_of(first), "ab\nc\n");
+  EXPECT_EQ(first.header.epoch, 1);
+  EXPECT_EQ(first.header.sequence, 1);
+  EXPECT_EQ(first.header.record_count, 2);
+  EXPECT_EQ(first.header.position_begin, 0);
+  EXPECT_EQ(first.header.position_end, 5);
+  EXPECT_EQ(first.header.decoded_bytes, first.payload->size());
+  EXPECT_TRUE(builder_.empty());
+  builder_.add(make("d\n"));
+  auto second = finish();
+  EXPECT_EQ(second.header.sequence, 2);
+  EXPECT_EQ(second.header.position_begin, 5);
+  EXPECT_EQ(second.header.position_end, 7);
+  EXPECT_EQ(text_of(second), "d\n");
+}
+
+TEST_F(batcher_batch_builder, keeps_to_its_limits) {
+  EXPECT_TRUE(builder_.fits(make("much longer than a batch may be\n"))) << "alone, anything fits";
+  builder_.add(make("12345\n"));
+  EXPECT_TRUE(builder_.fits(make("789\n")));
+  EXPECT_FALSE(builder_.fits(make("7890\n"))) << "bytes";
+  EXPECT_FALSE(builder_.fits(make("\n\n\n"))) << "events";
+  EXPECT_FALSE(builder_.full());
+  builder_.add(make("\n\n"));
+  EXPECT_TRUE(builder_.full()) << "events";
+}
+
+TEST_F(batcher_batch_builder, is_full_at_its_bytes_and_behind_an_unterminated_record) {
+  builder_.add(make("123456789\n"));
+  EXPECT_TRUE(builder_.full());
+  finish();
+  builder_.add(make("open"));
+  EXPECT_TRUE(builder_.full());
+}
+
+TEST_F(batcher_batch_builder, restarts_where_it_is_told_and_says_what_it_discards) {
+  EXPECT_EQ(builder_.restart({}), 0);
+  builder_.add(make("a\nb\n"));
+  EXPECT_EQ(builder_.records(), 2);
+  EXPECT_EQ(builder_.bytes(), 4);
+  EXPECT_EQ(builder_.restart({3, 7, 100}), 2);
+  EXPECT_TRUE(builder_.empty());
+  EXPECT_EQ(builder_.bytes(), 0);
+  position_ = 100;
+  builder_.add(make("c\n"));
+  auto made = finish();
+  EXPECT_EQ(made.header.epoch, 3);
+  EXPECT_EQ(made.header.sequence, 8);
+  EXPECT_EQ(made.header.position_begin, 100);
+  EXPECT_EQ(text_of(made), "c\n");
+}
+
+} // namespace sluice::test

@@ -1,0 +1,164 @@
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "actors/source/chunk_reader.hpp"
+#include "actors/source/file_identity.hpp"
+#include "actors/source/pipe_reader.hpp"
+#include "tests/support/sim_file_system.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+constexpr chunk_limits limits{.max_bytes = 10, .max_events = 3, .max_record_bytes = 16};
+
+/// Bytes and records.
+using piece = std::pair<std::size_t, std::uint32_t>;
+
+piece take(const line_cutter& cutter, std::string_view text, bool last) {
+  auto made = cutter.take(text, last);
+  return {made.bytes, made.records};
+}
+
+piece cut(std::string_view text, bool last = false) {
+  line_cutter cutter{limits};
+  cutter.scan(text);
+  return take(cutter, text, last);
+}
+
+bool is_enough(std::string_view text) {
+  return line_cutter{limits}.scan(text);
+}
+
+class source_files : public testing::Test {
+protected:
+  void put(const std::string& path, std::string content) { files_.set_content(path, std::move(content)); }
+  std::shared_ptr<file> open(const std::string& path) { return files_.open(path, open_mode::read).value(); }
+
+  /// All chunks of a file, and whether the last was known to be the last.
+  std::vector<std::string> chunks_of(const std::string& content, const chunk_limits& within = limits) {
+    put("/log", content);
+    auto opened = open("/log");
+    std::vector<std::string> made;
+    for (std::uint64_t at = 0;;) {
+      auto next = read_chunk(*opened, at, within, {}).value();
+      if (next.records == 0)
+        break;
+      EXPECT_EQ(next.records, count_lines(next.lines.text()));
+      made.emplace_back(next.lines.text());
+      at += made.back().size();
+      EXPECT_EQ(next.at_end, next.at_end && at == content.size());
+    }
+    return made;
+  }
+
+  sim_file_system files_{1};
+};
+
+} // namespace
+
+TEST(source_line_cutter, knows_when_there_is_enough) {
+  EXPECT_FALSE(is_enough("abc\n"));
+  EXPECT_TRUE(is_enough("\n\n\n"));
+  EXPECT_TRUE(is_enough("123456789\n"));
+  EXPECT_FALSE(is_enough("1234567890")) << "the line may still end";
+  EXPECT_TRUE(is_enough("1234567890123456")) << "no line may be longer";
+}
+
+TEST(source_line_cutter, counts_what_is_appended_once) {
+  line_cutter cutter{limits};
+  std::string text = "a\n";
+  EXPECT_FALSE(cutter.scan(text));
+  text += "b\n";
+  EXPECT_FALSE(cutter.scan(text));
+  text += "c\nd";
+  EXPECT_TRUE(cutter.scan(text));
+  EXPECT_EQ(take(cutter, text, false), (piece{6, 3}));
+}
+
+TEST(source_line_cutter, takes_whole_lines_within_the_limits) {
+  EXPECT_EQ(cut("a\nb\nc\nd\n"), (piece{6, 3})) << "events";
+  EXPECT_EQ(cut("1234\n6789\nab\n"), (piece{10, 2})) << "bytes";
+  EXPECT_EQ(cut("ab\nopen"), (piece{3, 1})) << "whole lines only";
+  EXPECT_EQ(cut("123456789abc\nx\n"), (piece{13, 1})) << "a first line beyond max_bytes alone";
+  EXPECT_EQ(cut("open"), (piece{0, 0}));
+}
+
+TEST(source_line_cutter, cuts_a_line_that_is_too_long) {
+  EXPECT_EQ(cut("123456789012345678"), (piece{16, 1}));
+  EXPECT_EQ(cut("123456789012345678\n"), (piece{16, 1}));
+}
+
+TEST(source_line_cutter, takes_the_unterminated_end) {
+  EXPECT_EQ(cut("a\nopen", true), (piece{6, 2}));
+  EXPECT_EQ(cut("open", true), (piece{4, 1}));
+  EXPECT_EQ(cut("", true), (piece{0, 0}));
+  EXPECT_EQ(cut("a\nb\nc\nopen", true), (piece{6, 3})) << "limits hold at the end too";
+}
+
+TEST_F(source_files, read_chunk_gives_back_any_file) {
+  using texts = std::vector<std::string>;
+  EXPECT_EQ(chunks_of(""), texts{});
+  EXPECT_EQ(chunks_of("a\nb\n"), (texts{"a\nb\n"}));
+  EXPECT_EQ(chunks_of("\n\n\n\nx"), (texts{"\n\n\n", "\nx"}));
+  EXPECT_EQ(chunks_of(std::string(40, 'x')), (texts{std::string(16, 'x'), std::string(16, 'x'), std::string(8, 'x')}));
+  std::mt19937 random{7};
+  for (auto run = 0; run < 300; ++run) {
+    std::string content(random() % 400, ' ');
+    for (auto& byte : content)
+      byte = random() % (1 + run % 20) == 0 ? '\n' : static_cast<char>(random());
+    std::string joined;
+    for (auto& text : chunks_of(content)) {
+      EXPECT_LE(text.size(), limits.max_record_bytes);
+      EXPECT_LE(count_lines(text), limits.max_events);
+      joined += text;
+    }
+    ASSERT_EQ(joined, content) << "run " << run;
+  }
+}
+
+TEST_F(source_files, read_chunk_reads_a_line_longer_than_it_reads_at_once) {
+  auto line = std::string(300'000, 'x') + "\n";
+  EXPECT_EQ(chunks_of("a\n" + line + "b\n", {}), (std::vector{"a\n" + line + "b\n"}));
+}
+
+TEST_F(source_files, read_chunk_passes_on_errors) {
+  put("/log", "a\n");
+  auto opened = open("/log");
+  files_.crash();
+  EXPECT_EQ(read_chunk(*opened, 0, limits, {}).error().code, errc::io_error);
+}
+
+TEST_F(source_files, pipe_reader_keeps_the_beginning_of_a_line) {
+  put("/pipe", "a\nb\nc\nd\nthe end");
+  pipe_reader reader{open("/pipe"), limits};
+  std::string joined;
+  for (auto more = true; more;) {
+    auto next = reader.read({}).value();
+    EXPECT_LE(next.records, limits.max_events);
+    joined += next.lines.text();
+    more = !next.at_end;
+  }
+  EXPECT_EQ(joined, "a\nb\nc\nd\nthe end");
+}
+
+TEST_F(source_files, identity_stays_when_lines_are_appended) {
+  put("/log", "first\n");
+  auto before = identify_file(*open("/log")).value();
+  put("/log", "first\nsecond\n");
+  EXPECT_EQ(identify_file(*open("/log")).value(), before);
+  ASSERT_TRUE(files_.rename("/log", "/log.1"));
+  EXPECT_EQ(identify_file(*open("/log.1")).value(), before);
+}
+
+TEST_F(source_files, identity_tells_files_apart) {
+  put("/a", "same\n");
+  put("/b", "same\n");
+  EXPECT_NE(identify_file(*open("/a")).value(), identify_file(*open("/b")).value());
+  auto before = identify_file(*open("/a")).value();
+  put("/a", "rewritten\n");
+  EXPECT_NE(identify_file(*open("/a")).value(), before);
+}
+
+} // namespace sluice::test
