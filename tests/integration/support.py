@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 
-BINARY = os.environ.get("SLUICE_BINARY") or shutil.which("sluice")
+BINARY = os.path.abspath(os.environ.get("SLUICE_BINARY") or shutil.which("sluice") or "sluice")
 DEADLINE = float(os.environ.get("SLUICE_TEST_DEADLINE", 150))
 SANITIZER = re.compile(rb"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
 LEVEL = re.compile(r"^\S+ (trace|debug|info|warning|error|critical) +")
@@ -165,7 +165,7 @@ class Sluice:
     """
 
     def __init__(self):
-        assert BINARY, "set SLUICE_BINARY to the program to test"
+        assert os.path.exists(BINARY), "set SLUICE_BINARY to the program to test"
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="sluice-test-")).resolve()
         self.damaged = set()
         self._processes = []
