@@ -37,7 +37,8 @@ line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
     return {bytes, bytes > 0 ? 1u : 0u};
   }
   auto bytes = text.size();
-  if (seen_.newlines > limits_.max_events)
+  auto records = seen_.newlines + (last && text.back() != '\n');
+  if (records > limits_.max_events)
     bytes = before_.bytes
             + size_of_lines(text.substr(before_.bytes), limits_.max_events - before_.newlines);
   if (bytes > limits_.max_bytes) {
