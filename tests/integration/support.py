@@ -18,6 +18,8 @@ import time
 
 BINARY = os.path.abspath(os.environ.get("SLUICE_BINARY") or shutil.which("sluice") or "sluice")
 DEADLINE = float(os.environ.get("SLUICE_TEST_DEADLINE", 150))
+# Nothing outlives the tests, not even when they are killed themselves.
+WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 SANITIZER = re.compile(rb"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
 LEVEL = re.compile(r"^\S+ (trace|debug|info|warning|error|critical) +")
 
@@ -77,7 +79,7 @@ class Process:
 
     def __init__(self, arguments, *, env, cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, before=()):
         self.command = [*before, BINARY, *map(str, arguments)]
-        self._process = subprocess.Popen(self.command, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
+        self._process = subprocess.Popen(WITH_US + self.command, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
                                          stderr=subprocess.PIPE)
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
         self.errors = Output(self._process.stderr)
