@@ -71,7 +71,8 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
   const auto& found = reader.found();
   auto refuse = [](const damage& where) {
     return fail(
-      where.reason.code, to_string(where) + "; the segment is corrupt before its end: run `sluice store repair`");
+      where.reason.code, to_string(where) + "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
+                            "else is damaged, and without this file the store starts, but lacks what it holds");
   };
   if (!found.damages.empty())
     return refuse(found.damages.front());
