@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/source/file_source.hpp"
+#include "tests/support/sim_file_system.hpp"
+#include "tests/support/sim_world.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using words = std::vector<std::string>;
+
+/// A source that reads two files with a window of one byte, and a batcher by hand.
+class source_alone : public testing::Test {
+protected:
+  void SetUp() override {
+    spdlog::set_level(spdlog::level::off);
+    files_.set_content("/a", "a\n");
+    files_.set_content("/b", "b\n");
+    auto batcher = process_.own(process_.system().spawn([this](batcher_actor::pointer) -> batcher_actor::behavior_type {
+      return {
+        [this](const open_stream& x) { opened_.push_back(x.stream); },
+        [this](const restart_stream& x) { note("restart", x.stream); },
+        [this](const chunk& x) { log_.emplace_back(x.lines->text()); },
+        [](idle_atom, const stream_id&) {},
+        [this](const end_stream& x) { note("end", x.stream); },
+        [this](end_of_input_atom) { log_.push_back("done"); },
+        [](const welcome&) {},
+        [](const ack&) {},
+      };
+    }));
+    file_source_config config;
+    config.paths = {"/a", "/b"};
+    config.window_bytes = 1;
+    config.limits.max_events = 2;
+    source_ = process_.own(spawn_file_source(process_.system(), process_.env(), config,
+                                             std::make_shared<buffer_pool>(), batcher));
+    world_.run_for(1s);
+  }
+
+  void note(std::string what, const stream_id& stream) {
+    log_.push_back(what + (stream == opened_[0] ? " a" : " b"));
+  }
+
+  template <class Message>
+  void tell(std::size_t stream, stream_point last) {
+    caf::anon_send(source_, Message{opened_.at(stream), last});
+    world_.run_for(1s);
+  }
+
+  sim_world world_{1};
+  sim_file_system files_{1};
+  sim_process process_{world_, "client", files_, 1};
+  std::vector<stream_id> opened_;
+  words log_;
+  source_actor source_;
+};
+
+} // namespace
+
+TEST_F(source_alone, announces_a_file_at_a_time_and_reads_as_far_as_acks_give_credit) {
+  files_.set_content("/a", "a\na\na\n");
+  EXPECT_EQ(opened_.size(), 1);
+  tell<welcome>(0, {});
+  EXPECT_EQ(log_, (words{"restart a", "a\na\n"}));
+  tell<ack>(0, {1, 1, 4});
+  EXPECT_EQ(log_, (words{"restart a", "a\na\n", "a\n", "end a"}));
+  tell<ack>(0, {1, 2, 6});
+  ASSERT_EQ(opened_.size(), 2);
+  tell<welcome>(1, {1, 1, 2});
+  log_.erase(log_.begin(), log_.begin() + 4);
+  EXPECT_EQ(log_, (words{"restart b", "end b", "done"})) << "b is stored already";
+}
+
+// The stream that is read waited for credit that only reading the other one again could give.
+TEST_F(source_alone, does_not_wait_for_acks_of_what_a_receiver_wants_again) {
+  tell<welcome>(0, {});
+  ASSERT_EQ(opened_.size(), 2) << "the end was met at once";
+  tell<welcome>(1, {});
+  auto before = log_;
+  EXPECT_EQ(log_.back(), "restart b") << "a takes all the credit";
+  tell<welcome>(0, {});
+  ASSERT_GT(log_.size(), before.size());
+  EXPECT_EQ(log_[before.size()], "b\n");
+  tell<ack>(1, {1, 1, 2});
+  tell<ack>(0, {1, 1, 2});
+  EXPECT_EQ(log_.back(), "done");
+}
+
+} // namespace sluice::test
