@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <caf/typed_event_based_actor.hpp>
+
 #include "actors/shipper/shipper.hpp"
 #include "tests/support/make_frame.hpp"
 #include "tests/support/sim_file_system.hpp"

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <caf/typed_event_based_actor.hpp>
+
 #include "actors/source/file_source.hpp"
 #include "tests/support/sim_file_system.hpp"
 #include "tests/support/sim_world.hpp"
