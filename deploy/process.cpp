@@ -46,6 +46,12 @@ real_environment::real_environment()
     env_{network_, files_, *io_, [] { return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now()); },
          random_seed()} {}
 
+actor_process::~actor_process() {
+  system_.await_all_actors_done();
+  // What an executor still does would tell its result to an actor, which no longer has a system to count it.
+  world_.finish_io();
+}
+
 signal_wait::signal_wait() {
   auto set = waited_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

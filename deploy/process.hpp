@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 
+#include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
 #include "actors/runtime/environment.hpp"
@@ -19,17 +20,36 @@ public:
   actor_config();
 };
 
-/// The real seams. Make it before the actor system and after `signal_wait`; it must outlive the system.
+/// The real seams.
 class real_environment {
 public:
   real_environment();
   environment& get() noexcept { return env_; }
+
+  /// Waits for blocking work that is under way; nothing can be posted any more.
+  void finish_io() { io_.reset(); }
 
 private:
   posix_file_system files_;
   std::unique_ptr<executor> io_;
   tcp_network network_;
   environment env_;
+};
+
+/// What every process that runs actors has, in the order in which it has to go: make it after `signal_wait`, and
+/// end all actors before it is destroyed.
+class actor_process {
+public:
+  actor_process() : system_{config_} {}
+  ~actor_process();
+
+  environment& env() noexcept { return world_.get(); }
+  caf::actor_system& system() noexcept { return system_; }
+
+private:
+  actor_config config_;
+  real_environment world_;
+  caf::actor_system system_;
 };
 
 /// The place where the main thread waits while actors work. Make one before any thread: it blocks SIGINT, SIGTERM and

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <cstdlib>
+
 #include <CLI/App.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -62,6 +65,35 @@ stats_config log_stats(std::chrono::milliseconds interval) {
           }};
 }
 
+/// Opens all listeners, or tells which could not be opened.
+expected<std::vector<std::unique_ptr<listener>>> open_listeners(network& net, const std::vector<endpoint>& addresses,
+                                                                const acceptor_actor& acceptor) {
+  std::vector<std::unique_ptr<listener>> listeners;
+  for (auto& where : addresses) {
+    auto made = listen_for(acceptor, net, where, link_options{});
+    if (!made)
+      return fail(made.error());
+    spdlog::info("listening on {}", to_string((*made)->local()));
+    listeners.push_back(std::move(*made));
+  }
+  return listeners;
+}
+
+/// Lets the receivers have their answers, then closes the store. Returns false if that takes too long or fails.
+bool drain(caf::actor_system& system, const acceptor_actor& acceptor, const storage_writer_actor& storage) {
+  constexpr std::chrono::seconds patience{30};
+  caf::scoped_actor self{system};
+  auto done = true;
+  auto note = [&done](const caf::error& reason) {
+    report(verb, from_caf(reason));
+    done = false;
+  };
+  self->request(acceptor, patience, drain_atom_v).receive([] {}, note);
+  if (done)
+    self->request(storage, patience, drain_atom_v).receive([] {}, note);
+  return done;
+}
+
 int run(const receive_options& options) {
   std::vector<endpoint> addresses;
   for (auto& url : options.listen) {
@@ -71,51 +103,34 @@ int run(const receive_options& options) {
     addresses.push_back(*parsed);
   }
   signal_wait signals;
-  real_environment world;
-  auto& env = world.get();
+  actor_process process;
+  auto& env = process.env();
+  auto& system = process.system();
   auto opened = store::open(env.files, options.folder, options.store, env.now());
   if (!opened) {
-    auto data_is_bad = to_exit_code(opened.error().code) == exit_code::bad_data;
-    return report(verb, data_is_bad ? exit_code::bad_data : exit_code::cannot_create, opened.error().message);
+    auto is_bad_data = to_exit_code(opened.error().code) == exit_code::bad_data;
+    return report(verb, is_bad_data ? exit_code::bad_data : exit_code::cannot_create, opened.error().message);
   }
   log_recovery((*opened)->recovery(), options.folder);
 
-  actor_config config;
-  caf::actor_system system{config};
   std::atomic<bool> broken = false;
   auto storage = spawn_storage_writer(system, env, std::move(*opened));
   watch(system, storage, broken);
   auto stats = spawn_stats_aggregator(system, env, log_stats(options.stats_interval));
   auto acceptor = spawn_acceptor(system, options.acceptor, storage);
-  caf::scoped_actor self{system};
   auto result = exit_code::done;
-  std::vector<std::unique_ptr<listener>> listeners;
-  for (auto& where : addresses) {
-    auto made = listen_for(acceptor, env.net, where, link_options{});
-    if (!made) {
-      report(verb, made.error());
-      result = to_exit_code(made.error().code) == exit_code::usage ? exit_code::usage : exit_code::cannot_create;
-      break;
-    }
-    spdlog::info("listening on {}", to_string((*made)->local()));
-    listeners.push_back(std::move(*made));
-  }
-  if (result == exit_code::done)
+  if (auto listeners = open_listeners(env.net, addresses, acceptor)) {
     while (signals.wait() == signal_wait::event::reload)
       spdlog::info("SIGHUP: there is no configuration file to read again");
-
-  spdlog::info("stopping");
-  listeners.clear();
-  constexpr std::chrono::seconds drain_deadline{30};
-  auto note = [&](const caf::error& reason) {
-    report(verb, from_caf(reason));
-    result = exit_code::io_error;
-  };
-  self->request(acceptor, drain_deadline, drain_atom_v).receive([] {}, note);
-  if (!broken)
-    self->request(storage, drain_deadline, drain_atom_v).receive([] {}, note);
-  self->send(stats, stop_atom_v);
-  return static_cast<int>(broken ? exit_code::io_error : result);
+    spdlog::info("stopping");
+  } else {
+    result = static_cast<exit_code>(report(verb, exit_code::cannot_create, listeners.error().message));
+  }
+  caf::anon_send(stats, stop_atom_v);
+  // Actors that do not end in time cannot be waited for either.
+  if (broken || !drain(system, acceptor, storage))
+    std::_Exit(static_cast<int>(exit_code::io_error));
+  return static_cast<int>(result);
 }
 
 } // namespace

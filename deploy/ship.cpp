@@ -122,49 +122,44 @@ exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   return exit_code::not_acknowledged;
 }
 
-int run(const ship_options& options) {
+expected<ship_pipeline_config> make_config(const ship_options& options, file_system& files) {
   auto to = parse_link_endpoint(options.to);
   if (!to)
-    return report(verb, to.error());
+    return fail(to.error());
   if (to->port == 0)
-    return report(verb, exit_code::usage, fmt::format("{}: nobody can listen on port 0", options.to));
-  signal_wait signals;
-  real_environment world;
-  auto& env = world.get();
-  auto sources = find_sources(env.files, options.sources);
+    return fail(errc::invalid_argument, fmt::format("{}: nobody can listen on port 0", options.to));
+  auto sources = find_sources(files, options.sources);
   if (!sources)
-    return report(verb, sources.error());
-  auto producer = load_producer_id(env.files, options.state.empty() ? default_state_folder() : options.state);
-  if (!producer)
-    return report(verb, exit_code::cannot_create, producer.error().message);
-
-  ship_pipeline_config pipeline_config;
-  pipeline_config.source.producer = *producer;
-  pipeline_config.source.paths = std::move(*sources);
-  pipeline_config.source.labels = options.labels;
+    return fail(sources.error());
+  ship_pipeline_config made;
+  made.source.paths = std::move(*sources);
+  made.source.labels = options.labels;
   if (!options.labels.find("host"))
-    if (auto set = pipeline_config.source.labels.set("host", host_name()); !set)
-      return report(verb, set.error());
-  pipeline_config.batch = options.batch;
-  pipeline_config.batch.max_bytes = options.batch_bytes;
-  pipeline_config.how = options.how;
-  pipeline_config.ship.to = *to;
+    if (auto set = made.source.labels.set("host", host_name()); !set)
+      return fail(set.error());
+  made.batch = options.batch;
+  made.batch.max_bytes = options.batch_bytes;
+  made.how = options.how;
+  made.ship.to = *to;
   if (options.deadline.count() == 0)
-    pipeline_config.ship.give_up_after = first_connection_patience;
+    made.ship.give_up_after = first_connection_patience;
+  return made;
+}
 
-  actor_config config;
-  caf::actor_system system{config};
-  auto pipeline = spawn_ship_pipeline(system, env, std::move(pipeline_config));
-  auto stats = spawn_stats_aggregator(system, env, print_progress(options.progress));
-  auto drained = watch(system, pipeline);
+bool is_ready(const std::future<drain_result>& drained) {
+  return drained.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+}
 
+/// Waits until everything is acknowledged, the deadline has passed, or a second signal ends the patience after the
+/// first has ended the reading. Returns whether there was a signal.
+bool wait_for_end(signal_wait& signals, const ship_options& options, const source_actor& source,
+                  const std::future<drain_result>& drained) {
   std::optional<std::chrono::steady_clock::time_point> deadline;
   if (options.deadline.count() > 0)
     deadline = std::chrono::steady_clock::now() + options.deadline;
   auto interrupted = false;
-  auto event = signal_wait::event::woken;
-  while (drained.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
-    event = signals.wait(deadline);
+  while (!is_ready(drained)) {
+    auto event = signals.wait(deadline);
     if (event == signal_wait::event::timeout || (event == signal_wait::event::terminate && interrupted))
       break;
     if (event == signal_wait::event::terminate) {
@@ -172,38 +167,59 @@ int run(const ship_options& options) {
       interrupted = true;
       auto latest = std::chrono::steady_clock::now() + drain_patience;
       deadline = deadline ? std::min(*deadline, latest) : latest;
-      caf::anon_send(pipeline.source, stop_atom_v);
+      caf::anon_send(source, stop_atom_v);
     }
   }
+  return interrupted;
+}
 
+/// Says how it went.
+exit_code conclude(caf::actor_system& system, const ship_pipeline& pipeline, std::future<drain_result>& drained,
+                   bool interrupted) {
+  constexpr std::chrono::seconds patience{5};
   caf::scoped_actor self{system};
-  auto status = [&] {
+  if (!is_ready(drained)) {
     ship_status now;
-    self->request(pipeline.shipper, std::chrono::seconds{5}, status_atom_v)
-      .receive([&](ship_status& x) { now = std::move(x); }, [](caf::error&) {});
-    return now;
-  };
-  auto result = exit_code::done;
-  if (drained.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
-    result = explain_unfinished(status(), interrupted ? "stopped" : "the deadline has passed");
-  } else if (auto outcome = drained.get(); !outcome) {
-    report(verb, outcome.error());
-    result = to_exit_code(outcome.error().code);
-  } else {
-    fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", outcome->acked_records,
-               format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
-               format_size(static_cast<double>(outcome->sent_bytes)));
-    self->request(pipeline.source, std::chrono::seconds{5}, status_atom_v)
-      .receive(
-        [&](const std::vector<std::string>& errors) {
-          if (!errors.empty())
-            result = static_cast<exit_code>(
-              report(verb, exit_code::io_error, fmt::format("{} of the sources could not be read to the end: {}",
-                                                            errors.size(), errors.front())));
-        },
-        [](caf::error&) {});
+    self->request(pipeline.shipper, patience, status_atom_v)
+      .receive([&](ship_status& x) { now = std::move(x); }, [](const caf::error&) {});
+    return explain_unfinished(now, interrupted ? "stopped" : "the deadline has passed");
   }
-  self->send(stats, stop_atom_v);
+  auto outcome = drained.get();
+  if (!outcome)
+    return static_cast<exit_code>(report(verb, outcome.error()));
+  fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", outcome->acked_records,
+             format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
+             format_size(static_cast<double>(outcome->sent_bytes)));
+  std::vector<std::string> errors;
+  self->request(pipeline.source, patience, status_atom_v)
+    .receive([&](std::vector<std::string>& x) { errors = std::move(x); }, [](const caf::error&) {});
+  if (errors.empty())
+    return exit_code::done;
+  return static_cast<exit_code>(
+    report(verb, exit_code::io_error,
+           fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
+}
+
+int run(const ship_options& options) {
+  signal_wait signals;
+  actor_process process;
+  auto& env = process.env();
+  auto config = make_config(options, env.files);
+  if (!config)
+    return report(verb, config.error());
+  std::filesystem::path state = options.state.empty() ? default_state_folder() : options.state;
+  auto producer = load_producer_id(env.files, state);
+  if (!producer)
+    return report(verb, exit_code::cannot_create, producer.error().message);
+  config->source.producer = *producer;
+  config->source.file_notes = state / "short-files";
+
+  auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
+  auto stats = spawn_stats_aggregator(process.system(), env, print_progress(options.progress));
+  auto drained = watch(process.system(), pipeline);
+  auto interrupted = wait_for_end(signals, options, pipeline.source, drained);
+  auto result = conclude(process.system(), pipeline, drained, interrupted);
+  caf::anon_send(stats, stop_atom_v);
   pipeline.kill();
   return static_cast<int>(result);
 }

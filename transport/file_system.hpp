@@ -105,6 +105,9 @@ public:
 /// Reads a whole small file. Error too_large beyond `max_bytes`.
 expected<std::string> read_file(file_system& files, const std::filesystem::path& where, std::size_t max_bytes);
 
+/// Adds text to the end of a file, making it if need be, and syncs it. One writer at a time.
+expected<void> append_to_file(file_system& files, const std::filesystem::path& where, std::string_view text);
+
 /// Writes a file so that after a crash either the old or the new content is there: to a temporary name, synced, renamed, folder synced.
 expected<void> replace_file(file_system& files, const std::filesystem::path& where, std::string_view content);
 

@@ -275,8 +275,8 @@ void tcp_connection::read_ended(const error_code& why) {
     if (flushed_ || why != asio::error::eof)
       close();
   } else if (why == asio::error::eof) {
-    lose(about(errc::connection_lost,
-      decoder_.at_boundary() ? "the peer closed the connection" : "the peer closed the connection within a message"));
+    lose(decoder_.at_boundary() ? about(errc::connection_lost, "the peer closed the connection")
+                                : about(errc::truncated, "the peer closed the connection within a message"));
   } else {
     lose(about(errc::connection_lost, why));
   }

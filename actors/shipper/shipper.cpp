@@ -94,9 +94,10 @@ struct shipper_state {
       },
       [this](status_atom) { return status(); },
       [this](drain_atom) {
-        drain_ = self_->make_response_promise<ship_status>();
+        auto promise = self_->make_response_promise<ship_status>();
+        drain_ = promise;
         answer_drain_if_done();
-        return *drain_;
+        return promise;
       },
     };
   }
@@ -114,7 +115,7 @@ struct shipper_state {
       if (phase_ == phase::failed || gives_up())
         co_return;
       enter(phase::backing_off);
-      co_await sleep_for(self_, backoff_.next(random_));
+      co_await sleep_for(self_, std::min<caf::timespan>(backoff_.next(random_), time_left()));
     }
   }
 
@@ -151,9 +152,15 @@ struct shipper_state {
     }
   }
 
+  /// Until the shipper gives up.
+  caf::timespan time_left() const {
+    if (was_connected_ || !config_.give_up_after)
+      return caf::timespan::max();
+    return started_ + *config_.give_up_after - self_->clock().now();
+  }
+
   bool gives_up() {
-    if (was_connected_ || !config_.give_up_after
-        || self_->clock().now() - started_ < *config_.give_up_after)
+    if (time_left() > caf::timespan::zero())
       return false;
     fail_for_good(last_error_);
     return true;

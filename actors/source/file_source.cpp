@@ -13,7 +13,7 @@
 
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
-#include "actors/source/file_identity.hpp"
+#include "actors/source/file_registry.hpp"
 #include "actors/source/pipe_reader.hpp"
 #include "actors/stats/metrics.hpp"
 #include "transport/file_system.hpp"
@@ -44,6 +44,7 @@ struct file_source_state {
       pool_(std::move(pool)),
       next_(std::move(next)),
       metrics_(self->system(), name),
+      registry_(std::make_shared<file_registry>(env.files, config_.file_notes)),
       random_(env.seed ^ self->id()),
       wake_(self) {}
 
@@ -111,8 +112,9 @@ struct file_source_state {
       made.pipe = std::make_shared<pipe_reader>(made.opened, config_.limits);
       std::generate(made.stream.source.begin(), made.stream.source.end(),
                     [this] { return static_cast<std::uint8_t>(random_()); });
-    } else if (auto key = co_await run_blocking(
-                 self_, env_.io, [opened = made.opened] { return identify_file(*opened); })) {
+    } else if (auto key = co_await run_blocking(self_, env_.io, [opened = made.opened, registry = registry_] {
+                 return registry->identify(*opened);
+               })) {
       made.stream.source = *key;
     } else {
       give_up(key.error());
@@ -261,6 +263,7 @@ struct file_source_state {
   std::shared_ptr<buffer_pool> pool_;
   batcher_actor next_;
   component_metrics metrics_;
+  std::shared_ptr<file_registry> registry_;
   std::mt19937_64 random_;
   std::unordered_map<stream_id, input> inputs_; // addresses are stable
   input* announced_ = nullptr;                  ///< The one whose first welcome has not come.

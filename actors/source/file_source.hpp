@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct environment;
 
 struct file_source_config {
   id128 producer{};
+  std::filesystem::path file_notes; ///< Where short files are noted (file_registry.hpp).
   std::vector<std::string> paths;  ///< Files, read one after the other; `-` is standard input.
   label_set labels;                ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;

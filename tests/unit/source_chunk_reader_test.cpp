@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "actors/source/chunk_reader.hpp"
-#include "actors/source/file_identity.hpp"
+#include "actors/source/file_registry.hpp"
 #include "actors/source/pipe_reader.hpp"
 #include "tests/support/sim_file_system.hpp"
 
@@ -144,21 +144,40 @@ TEST_F(source_files, pipe_reader_keeps_the_beginning_of_a_line) {
 }
 
 TEST_F(source_files, identity_stays_when_lines_are_appended) {
+  file_registry registry{files_, "/notes"};
   put("/log", "first\n");
-  auto before = identify_file(*open("/log")).value();
+  auto before = registry.identify(*open("/log")).value();
   put("/log", "first\nsecond\n");
-  EXPECT_EQ(identify_file(*open("/log")).value(), before);
+  EXPECT_EQ(registry.identify(*open("/log")).value(), before);
   ASSERT_TRUE(files_.rename("/log", "/log.1"));
-  EXPECT_EQ(identify_file(*open("/log.1")).value(), before);
+  EXPECT_EQ(registry.identify(*open("/log.1")).value(), before);
+}
+
+TEST_F(source_files, identity_stays_when_the_first_line_grows_between_runs) {
+  put("/log", "no e");
+  auto before = file_registry{files_, "/notes"}.identify(*open("/log")).value();
+  put("/log", "no end" + std::string(500, '.'));
+  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
+  put("/log", "no end" + std::string(2000, '.'));
+  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
+  put("/log", "no end" + std::string(2500, '.'));
+  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
 }
 
 TEST_F(source_files, identity_tells_files_apart) {
+  file_registry registry{files_, "/notes"};
   put("/a", "same\n");
   put("/b", "same\n");
-  EXPECT_NE(identify_file(*open("/a")).value(), identify_file(*open("/b")).value());
-  auto before = identify_file(*open("/a")).value();
+  EXPECT_NE(registry.identify(*open("/a")).value(), registry.identify(*open("/b")).value());
+  auto before = registry.identify(*open("/a")).value();
   put("/a", "rewritten\n");
-  EXPECT_NE(identify_file(*open("/a")).value(), before);
+  EXPECT_NE(registry.identify(*open("/a")).value(), before);
+}
+
+TEST_F(source_files, identity_passes_over_notes_that_cannot_be_read) {
+  put("/notes", "garbage\n1 2 3 99999 5 6 7\n");
+  put("/log", "line\n");
+  EXPECT_TRUE((file_registry{files_, "/notes"}.identify(*open("/log"))));
 }
 
 } // namespace sluice::test
