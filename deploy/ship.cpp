@@ -42,31 +42,45 @@ struct ship_options {
   bool progress = false;
 };
 
-/// Files as given, what patterns match, and `-`; each is opened once, so that a mistake is told before anything is shipped.
-expected<std::vector<std::string>> find_sources(file_system& files, const std::vector<std::string>& given) {
-  std::vector<std::string> found;
+/// A path, or what a pattern matches.
+expected<std::vector<std::filesystem::path>> expand(file_system& files, const std::string& given) {
+  auto is_pattern = given.find_first_of("*?[") != std::string::npos;
+  if (!is_pattern || files.open(given, open_mode::read))
+    return std::vector<std::filesystem::path>{given};
+  auto matches = files.glob(given);
+  if (matches && matches->empty())
+    return fail(errc::not_found, fmt::format("{}: no file matches", given));
+  return matches;
+}
+
+/// Opens everything once, so that a mistake is told before anything is shipped. What is not a regular file stays
+/// open: who writes to a pipe must not see its reader go and come.
+expected<void> find_sources(file_system& files, const std::vector<std::string>& given, file_source_config& config) {
   for (auto& source : given) {
     if (source == "-") {
-      found.push_back(source);
+      auto input = files.standard_input();
+      if (!input)
+        return fail(input.error());
+      config.paths.push_back(source);
+      config.opened.emplace(source, std::move(*input));
       continue;
     }
-    std::vector<std::filesystem::path> paths{source};
-    auto opened = files.open(source, open_mode::read);
-    if (!opened && opened.error().code == errc::not_found
-        && source.find_first_of("*?[") != std::string::npos) {
-      auto matches = files.glob(source);
-      if (!matches)
-        return fail(matches.error());
-      if (matches->empty())
-        return fail(errc::not_found, fmt::format("{}: no file matches", source));
-      paths = std::move(*matches);
-    } else if (!opened) {
-      return fail(opened.error());
+    auto paths = expand(files, source);
+    if (!paths)
+      return fail(paths.error());
+    for (auto& path : *paths) {
+      auto opened = files.open(path, open_mode::read);
+      if (!opened)
+        return fail(opened.error());
+      auto info = (*opened)->info();
+      if (!info)
+        return fail(info.error());
+      config.paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
+      if (!info->regular)
+        config.opened.emplace(config.paths.back(), std::move(*opened));
     }
-    for (auto& path : paths)
-      found.push_back(std::filesystem::absolute(path).lexically_normal().string());
   }
-  return found;
+  return {};
 }
 
 std::string host_name() {
@@ -128,11 +142,9 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
     return fail(to.error());
   if (to->port == 0)
     return fail(errc::invalid_argument, fmt::format("{}: nobody can listen on port 0", options.to));
-  auto sources = find_sources(files, options.sources);
-  if (!sources)
-    return fail(sources.error());
   ship_pipeline_config made;
-  made.source.paths = std::move(*sources);
+  if (auto found = find_sources(files, options.sources, made.source); !found)
+    return fail(found.error());
   made.source.labels = options.labels;
   if (!options.labels.find("host"))
     if (auto set = made.source.labels.set("host", host_name()); !set)

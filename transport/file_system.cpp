@@ -31,21 +31,6 @@ expected<std::string> read_file(file_system& files, const std::filesystem::path&
   return fail(errc::too_large, fmt::format("{}: larger than {} bytes", where.native(), max_bytes));
 }
 
-expected<void> append_to_file(file_system& files, const std::filesystem::path& where, std::string_view text) {
-  auto opened = files.open(where, open_mode::read_write);
-  auto is_new = !opened && opened.error().code == errc::not_found;
-  if (is_new)
-    opened = files.open(where, open_mode::create);
-  if (!opened)
-    return fail(opened.error());
-  auto info = (*opened)->info();
-  if (!info)
-    return fail(info.error());
-  const byte_view parts[] = {as_bytes(text)};
-  auto written = (*opened)->write_at(parts, info->size).and_then([&] { return (*opened)->sync(); });
-  return written && is_new ? files.sync_folder(where.parent_path()) : written;
-}
-
 expected<void> replace_file(file_system& files, const std::filesystem::path& where, std::string_view content) {
   auto temporary = where;
   temporary += ".tmp";

@@ -19,7 +19,7 @@
 namespace sluice {
 
 enum class open_mode : std::uint8_t {
-  read,       ///< Must exist; any kind that can be read.
+  read,       ///< Must exist; any kind that can be read. Does not wait for somebody to write to a pipe.
   read_write, ///< Must exist.
   create,     ///< Must not exist; for reading and writing.
 };
@@ -74,6 +74,12 @@ public:
   /// Errors of all calls: not_found, permission_denied, is_a_directory, storage_full, io_error, each with the path.
   virtual expected<std::unique_ptr<file>> open(const path& where, open_mode mode) = 0;
 
+  /// Standard input, which cannot be opened by a name if another user has made it. Usually a pipe.
+  virtual expected<std::unique_ptr<file>> standard_input() = 0;
+
+  /// Adds text to the end of a file, which is made if need be, and syncs it. Several processes may do so at a time.
+  virtual expected<void> append(const path& where, std::string_view text) = 0;
+
   /// Names (not paths) in a folder, sorted.
   virtual expected<std::vector<std::string>> list(const path& folder) = 0;
 
@@ -104,9 +110,6 @@ public:
 
 /// Reads a whole small file. Error too_large beyond `max_bytes`.
 expected<std::string> read_file(file_system& files, const std::filesystem::path& where, std::size_t max_bytes);
-
-/// Adds text to the end of a file, making it if need be, and syncs it. One writer at a time.
-expected<void> append_to_file(file_system& files, const std::filesystem::path& where, std::string_view text);
 
 /// Writes a file so that after a crash either the old or the new content is there: to a temporary name, synced, renamed, folder synced.
 expected<void> replace_file(file_system& files, const std::filesystem::path& where, std::string_view content);

@@ -127,6 +127,8 @@ public:
     if (ready == 0)
       return std::nullopt;
     auto count = uninterrupted([&] { return ::read(descriptor_.get(), into.data(), into.size()); });
+    if (count == -1 && errno == EAGAIN)
+      return std::nullopt;
     if (count == -1)
       return failed();
     return static_cast<std::size_t>(count);
@@ -205,13 +207,37 @@ tl::unexpected<error> fail_locked(const descriptor& opened, const path& where) {
 } // namespace
 
 expected<std::unique_ptr<file>> posix_file_system::open(const path& where, open_mode mode) {
-  auto flags = mode == open_mode::read ? O_RDONLY : mode == open_mode::read_write ? O_RDWR : O_RDWR | O_CREAT | O_EXCL;
+  auto flags = mode == open_mode::read         ? O_RDONLY | O_NONBLOCK
+               : mode == open_mode::read_write ? O_RDWR
+                                               : O_RDWR | O_CREAT | O_EXCL;
   auto opened = open_descriptor(where, flags);
   if (!opened)
     return fail(opened.error());
   if (auto info = stat_descriptor(*opened, where); !info)
     return fail(info.error());
   return std::make_unique<posix_file>(std::move(*opened), where);
+}
+
+expected<std::unique_ptr<file>> posix_file_system::standard_input() {
+  auto number = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (number == -1)
+    return fail_with(errno, "standard input");
+  return std::make_unique<posix_file>(descriptor{number}, "standard input");
+}
+
+expected<void> posix_file_system::append(const path& where, std::string_view text) {
+  auto opened = open_descriptor(where, O_WRONLY | O_APPEND | O_CREAT);
+  if (!opened)
+    return fail(opened.error());
+  posix_file file{std::move(*opened), where};
+  const byte_view parts[] = {as_bytes(text)};
+  // With O_APPEND, pwritev writes at the end whatever its offset (open(2), pwrite(2) BUGS).
+  if (auto written = file.write_at(parts, 0); !written)
+    return written;
+  if (auto synced = file.sync(); !synced)
+    return synced;
+  auto folder = where.parent_path();
+  return sync_folder(folder.empty() ? "." : folder);
 }
 
 expected<std::vector<std::string>> posix_file_system::list(const path& folder) {

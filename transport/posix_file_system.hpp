@@ -8,6 +8,8 @@ namespace sluice {
 class posix_file_system final : public file_system {
 public:
   expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
+  expected<std::unique_ptr<file>> standard_input() override;
+  expected<void> append(const path& where, std::string_view text) override;
   expected<std::vector<std::string>> list(const path& folder) override;
   expected<void> create_folders(const path& folder) override;
   expected<void> rename(const path& from, const path& to) override;

@@ -16,7 +16,9 @@ namespace sluice {
 namespace {
 
 constexpr std::size_t head_bytes = 1024;
-constexpr std::size_t max_notes_bytes = 64 * 1024 * 1024;
+/// Of the notes, before the older half is forgotten; far more than an agent has short files.
+constexpr std::size_t many_notes_bytes = 16 * 1024 * 1024;
+constexpr std::size_t max_notes_bytes = 256 * 1024 * 1024;
 
 using half_keys = std::array<std::uint64_t, 2>;
 
@@ -56,37 +58,51 @@ expected<id128> file_registry::identify(file& opened) {
 }
 
 expected<void> file_registry::load() {
-  if (std::exchange(loaded_, true) || notes_.empty())
+  if (loaded_ || notes_.empty())
     return {};
   auto text = read_file(files_, notes_, max_notes_bytes);
-  if (!text)
-    return text.error().code == errc::not_found ? expected<void>{} : fail(std::move(text.error()));
-  std::istringstream lines{*text};
+  if (!text && text.error().code != errc::not_found)
+    return fail(std::move(text.error()));
+  if (text && text->size() > many_notes_bytes) {
+    text->erase(0, text->find('\n', text->size() - many_notes_bytes / 2));
+    if (auto replaced = replace_file(files_, notes_, *text); !replaced)
+      return replaced;
+  }
+  if (text)
+    parse(*text);
+  loaded_ = true;
+  return {};
+}
+
+void file_registry::parse(const std::string& text) {
+  std::istringstream lines{text};
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields{line};
     std::uint64_t device, number;
     std::int64_t birth;
     head seen;
     half_keys halves;
-    if (fields >> device >> number >> birth >> seen.bytes >> seen.hash >> halves[0] >> halves[1]
-        && seen.bytes <= head_bytes) {
+    char end = 0;
+    if (fields >> device >> number >> birth >> seen.bytes >> seen.hash >> halves[0] >> halves[1] >> end
+        && seen.bytes <= head_bytes && end == '.') {
       seen.key = std::bit_cast<id128>(halves);
       short_files_[{device, number, birth}] = seen;
-    } else {
-      spdlog::warn("{}: passed over a line that cannot be read: {}", notes_.string(), line);
+    } else if (!line.empty()) {
+      spdlog::warn("{}: passed over a note that cannot be read: {}", notes_.string(), line);
     }
   }
-  return {};
 }
 
 expected<void> file_registry::note(const inode_id& inode, const head& seen) {
+  if (!notes_.empty()) {
+    auto halves = std::bit_cast<half_keys>(seen.key);
+    auto line = fmt::format("\n{} {} {} {} {} {} {} .", std::get<0>(inode), std::get<1>(inode), std::get<2>(inode),
+                            seen.bytes, seen.hash, halves[0], halves[1]);
+    if (auto appended = files_.append(notes_, line); !appended)
+      return appended;
+  }
   short_files_[inode] = seen;
-  if (notes_.empty())
-    return {};
-  auto halves = std::bit_cast<half_keys>(seen.key);
-  auto line = fmt::format("{} {} {} {} {} {} {}\n", std::get<0>(inode), std::get<1>(inode), std::get<2>(inode),
-                          seen.bytes, seen.hash, halves[0], halves[1]);
-  return append_to_file(files_, notes_, line);
+  return {};
 }
 
 } // namespace sluice

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <string>
 #include <tuple>
 
 #include "messages/errc.hpp"
@@ -19,8 +20,10 @@ struct file_info;
 /// 1024 bytes as the file was first seen.
 ///
 /// A file that is shorter than that when it is first seen grows away from its hash; so its head is noted in a file of
-/// the agent's state folder, one line each, appended and synced: `device inode birth head_bytes head_hash key key`.
-/// Not thread-safe; calls block. Agents that share a state folder see what the others had noted when they began.
+/// the agent's state folder, one line each, appended and synced: `device inode birth head_bytes head_hash key key .`
+/// A line that a crash has cut lacks the point and is passed over; each begins with LF, so that it spoils no other.
+/// Once there are many, the older half is forgotten at the next start. Agents that share a state folder see what the others
+/// had noted when they began. Not thread-safe; calls block.
 class file_registry {
 public:
   /// `notes` need not exist. Nothing is noted if it is empty.
@@ -37,6 +40,7 @@ private:
   };
 
   expected<void> load();
+  void parse(const std::string& text);
   expected<void> note(const inode_id& inode, const head& seen);
 
   file_system& files_;

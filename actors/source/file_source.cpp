@@ -34,6 +34,7 @@ struct file_source_state {
     std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
     std::uint64_t position = 0;
     std::uint64_t acked = 0;
+    bool is_lost = false; ///< Cannot be read from where the receiver wants it.
   };
 
   file_source_state(source_actor::pointer self, environment& env, file_source_config config,
@@ -54,13 +55,13 @@ struct file_source_state {
       [this](const welcome& x) {
         if (auto found = inputs_.find(x.stream); found != inputs_.end()) {
           found->second.resume = x.last;
-          to_read_.push_back(&found->second);
+          queue(found->second);
           wake_.notify();
         }
       },
       [this](const ack& x) {
         if (auto found = inputs_.find(x.stream); found != inputs_.end()) {
-          found->second.acked = x.last.position;
+          move(found->second, found->second.position, x.last.position);
           wake_.notify();
         }
       },
@@ -78,31 +79,48 @@ struct file_source_state {
     auto paths = config_.paths.begin();
     auto said_end = false;
     for (;;) {
-      if (!to_read_.empty()) {
-        auto* next = to_read_.front();
-        to_read_.pop_front();
-        if (next->resume)
-          co_await read_through(*next);
-      } else if (waiting_for_welcome()) {
-        co_await wake_.wait();
-      } else if (paths != config_.paths.end() && !stopping_) {
+      if (auto* next = take_readable()) {
+        if (co_await read_on(*next))
+          queue(*next);
+        else
+          end(*next);
+      } else if (paths != config_.paths.end() && !stopping_ && !announced_ && to_read_.empty()) {
         co_await announce(*paths++);
       } else {
-        if (auto* unanswered = std::exchange(announced_, nullptr))
-          self_->send(next_, end_stream{unanswered->stream, 0});
-        if (!std::exchange(said_end, true))
+        if (stopping_ && announced_)
+          self_->send(next_, end_stream{std::exchange(announced_, nullptr)->stream, 0});
+        if ((paths == config_.paths.end() || stopping_) && !announced_ && to_read_.empty()
+            && !std::exchange(said_end, true))
           self_->send(next_, end_of_input_atom_v);
         co_await wake_.wait();
       }
     }
   }
 
-  bool waiting_for_welcome() const { return announced_ && !announced_->resume && !stopping_; }
+  void queue(input& x) {
+    if (std::find(to_read_.begin(), to_read_.end(), &x) == to_read_.end())
+      to_read_.push_back(&x);
+  }
+
+  /// The next in turn that may be read: all while there is credit, otherwise only one that is to start over, for
+  /// that gives credit back.
+  input* take_readable() {
+    auto found = std::find_if(to_read_.begin(), to_read_.end(), [this](input* x) {
+      return x->resume || stopping_ || in_flight_ < config_.window_bytes;
+    });
+    if (found == to_read_.end())
+      return nullptr;
+    auto* next = *found;
+    to_read_.erase(found);
+    return next;
+  }
 
   task<void> announce(std::string path) {
     input made;
     made.path = path;
     made.stream.producer = config_.producer;
+    if (auto given = config_.opened.find(path); given != config_.opened.end())
+      made.opened = given->second;
     if (auto failure = co_await open(made)) {
       give_up(*failure);
       co_return;
@@ -142,7 +160,7 @@ struct file_source_state {
     if (from.opened)
       co_return std::nullopt;
     auto opened = co_await run_blocking(self_, env_.io, [&files = env_.files, path = from.path] {
-      return files.open(path == "-" ? "/dev/stdin" : path, open_mode::read);
+      return files.open(path, open_mode::read);
     });
     if (!opened)
       co_return opened.error();
@@ -150,67 +168,70 @@ struct file_source_state {
     co_return std::nullopt;
   }
 
-  task<void> read_through(input& from) {
-    announced_ = nullptr;
-    if (auto failure = co_await open(from)) {
-      from.resume.reset();
+  /// Starts over where the receiver wants to, or reads a chunk. Returns whether there may be more.
+  task<bool> read_on(input& from) {
+    if (announced_ == &from)
+      announced_ = nullptr;
+    if (from.resume)
+      co_return co_await start_over(from);
+    if (stopping_)
+      co_return false;
+    co_return co_await (from.pipe ? read_pipe(from) : read_file(from));
+  }
+
+  /// Goes to where the receiver wants to resume. Returns whether there may be something to read there.
+  task<bool> start_over(input& from) {
+    auto last = *std::exchange(from.resume, std::nullopt);
+    auto failure = from.pipe ? check_pipe(from, last) : co_await check_file(from, last);
+    move(from, last.position, last.position);
+    self_->send(next_, restart_stream{from.stream, last});
+    if (failure)
       give_up(*failure);
-      self_->send(next_, end_stream{from.stream, from.acked});
-      co_return;
+    from.is_lost = failure.has_value();
+    co_return !failure;
+  }
+
+  static std::optional<error> check_pipe(const input& from, const stream_point& last) {
+    if (last.position == from.position)
+      return std::nullopt;
+    return error{errc::not_rereadable,
+                 fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be "
+                             "read",
+                             from.path, last.position, from.position)};
+  }
+
+  /// Opens the file if need be, and begins a new epoch if it is shorter than what is stored.
+  task<std::optional<error>> check_file(input& from, stream_point& last) {
+    if (auto failure = co_await open(from))
+      co_return failure;
+    auto info = co_await run_blocking(self_, env_.io, [opened = from.opened] { return opened->info(); });
+    if (!info)
+      co_return info.error();
+    if (info->size < last.position) {
+      spdlog::warn("{}: is {} bytes long, but {} are stored already: it was truncated; starting over", from.path,
+                   info->size, last.position);
+      last = {last.epoch + 1, 0, 0};
     }
-    auto more = true;
-    while (!stopping_ && (more || from.resume)) {
-      if (from.resume)
-        more = co_await start_over(from);
-      else if (in_flight() >= config_.window_bytes)
-        co_await wake_.wait();
-      else if (from.pipe)
-        more = co_await read_pipe(from);
-      else
-        more = co_await read_file(from);
-    }
-    from.resume.reset();
-    if (!from.pipe)
+    co_return std::nullopt;
+  }
+
+  void end(input& from) {
+    if (from.pipe && !from.is_lost)
+      for (auto rest = from.pipe->rest(pool_->take()); rest.records > 0; rest = from.pipe->rest(pool_->take()))
+        hand_on(from, std::move(rest.lines), rest.records);
+    else if (!from.pipe)
       from.opened.reset();
     self_->send(next_, end_stream{from.stream, from.position});
   }
 
-  /// What a receiver wants to have again is on its way no more, and must not hold up what comes before it.
-  std::uint64_t in_flight() const {
-    std::uint64_t sum = 0;
-    for (auto& [id, from] : inputs_)
-      if (!from.resume && from.position > from.acked)
-        sum += from.position - from.acked;
-    return sum;
-  }
-
-  /// Goes to where the receiver wants to resume. Returns whether there is anything to read there.
-  task<bool> start_over(input& from) {
-    auto last = *std::exchange(from.resume, std::nullopt);
-    if (from.pipe) {
-      if (last.position != from.position) {
-        give_up({errc::not_rereadable,
-                 fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be "
-                             "read",
-                             from.path, last.position, from.position)});
-        co_return false;
-      }
-    } else {
-      auto info = co_await run_blocking(self_, env_.io,
-                                        [opened = from.opened] { return opened->info(); });
-      if (!info) {
-        give_up(info.error());
-        co_return false;
-      }
-      if (info->size < last.position) {
-        spdlog::warn("{}: is {} bytes long, but {} are stored already: it was truncated; starting over", from.path,
-                     info->size, last.position);
-        last = {last.epoch + 1, 0, 0};
-      }
-    }
-    from.position = from.acked = last.position;
-    self_->send(next_, restart_stream{from.stream, last});
-    co_return true;
+  /// Sets how far an input is read and acknowledged, and what all of them have on their way with it. What is to be
+  /// read again is on its way no more.
+  void move(input& x, std::uint64_t position, std::uint64_t acked) {
+    auto held = [&x] { return x.position > x.acked ? x.position - x.acked : 0; };
+    in_flight_ -= held();
+    x.position = position;
+    x.acked = acked;
+    in_flight_ += held();
   }
 
   task<bool> read_file(input& from) {
@@ -244,7 +265,7 @@ struct file_source_state {
     if (records == 0)
       return;
     auto begin = from.position;
-    from.position += lines.text_bytes();
+    move(from, begin + lines.text_bytes(), from.acked);
     metrics_.received(records, lines.text_bytes());
     metrics_.sent(records, lines.text_bytes());
     self_->send(next_, chunk{from.stream, std::make_shared<lines_payload>(std::move(lines)), records,
@@ -267,7 +288,8 @@ struct file_source_state {
   std::mt19937_64 random_;
   std::unordered_map<stream_id, input> inputs_; // addresses are stable
   input* announced_ = nullptr;                  ///< The one whose first welcome has not come.
-  std::deque<input*> to_read_;
+  std::deque<input*> to_read_; ///< Welcomed and not at their end, each once, longest waiting first.
+  std::uint64_t in_flight_ = 0; ///< Bytes read and not acknowledged, over all inputs.
   bool stopping_ = false;
   std::vector<std::string> errors_;
   signal wake_;

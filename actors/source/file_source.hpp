@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,12 +15,15 @@
 namespace sluice {
 
 struct environment;
+class file;
 
 struct file_source_config {
   id128 producer{};
   std::filesystem::path file_notes; ///< Where short files are noted (file_registry.hpp).
-  std::vector<std::string> paths;  ///< Files, read one after the other; `-` is standard input.
-  label_set labels;                ///< For every stream; `source` is added with the path unless it is set here.
+  std::vector<std::string> paths; ///< Files and pipes, one after the other; `-` is standard input.
+  /// Of these paths, what is open already because it cannot be opened again, or only once.
+  std::map<std::string, std::shared_ptr<file>> opened;
+  label_set labels; ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;
   /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
   std::size_t window_bytes = 32 * 1024 * 1024;

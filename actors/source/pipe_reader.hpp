@@ -16,7 +16,12 @@ public:
   /// Waits until there is something, for a fifth of a second at most, and takes what is there by then, up to a chunk.
   expected<file_chunk> read(buffer memory);
 
+  /// What was read and not handed out, up to a chunk, without reading more; no records once there is nothing.
+  file_chunk rest(buffer memory);
+
 private:
+  void cut(file_chunk& made, const line_cutter& cutter, bool last);
+
   std::shared_ptr<file> opened_;
   chunk_limits limits_;
   buffer rest_; ///< Read, but not handed out yet.

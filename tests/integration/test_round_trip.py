@@ -108,6 +108,25 @@ def test_standard_input_that_comes_slowly_is_flushed_when_idle(sluice):
     assert sluice.stored(receiver, "stdin") == b"first\nsecond\n"
 
 
+def test_a_named_pipe(sluice):
+    receiver = sluice.receiver()
+    fifo = sluice.tmp / "fifo"
+    os.mkfifo(fifo)
+    ship = sluice.start_ship(receiver, fifo)
+    with fifo.open("wb") as pipe:
+        pipe.write(b"first\nsecond, without end")
+    assert ship.wait() == 0
+    assert sluice.stored(receiver, fifo) == b"first\nsecond, without end"
+
+
+def test_a_named_pipe_that_nobody_writes_to_does_not_hold_up_the_end(sluice):
+    receiver = sluice.receiver()
+    fifo = sluice.tmp / "fifo"
+    os.mkfifo(fifo)
+    ship = sluice.start_ship(receiver, fifo, "--deadline", "1s")
+    assert ship.wait() == 75
+
+
 @pytest.mark.parametrize("options", [
     ("--batch-bytes", "1KiB"),
     ("--batch-bytes", "16MiB", "--batch-events", "1000000"),
@@ -228,6 +247,19 @@ def test_two_shippers_at_once(sluice):
     assert [x.wait() for x in ships] == [0, 0]
     for path, data in zip(paths, contents):
         assert_same(sluice.stored(receiver, path), data)
+
+
+def test_short_files_of_two_shippers_with_one_state_grow(sluice):
+    receiver = sluice.receiver()
+    folders = [[sluice.file(f"{side}/{i:03d}", b"one\n") for i in range(100)] for side in "ab"]
+    ships = [sluice.start_ship(receiver, *paths) for paths in folders]
+    assert [x.wait() for x in ships] == [0, 0]
+    paths = folders[0] + folders[1]
+    for path in paths:
+        with path.open("ab") as log:
+            log.write(b"two\n")
+    sluice.ship(receiver, *paths)
+    assert sluice.count(receiver) == 2 * len(paths)
 
 
 def test_two_shippers_of_the_same_file_and_state(sluice):

@@ -1,6 +1,8 @@
 """What signals do to receiver and shipper."""
 
+import os
 import signal
+import subprocess
 import time
 
 from support import Proxy, assert_same, noise
@@ -91,3 +93,17 @@ def test_sigterm_before_the_receiver_has_answered(sluice):
         assert ship.wait() == 0
         ship.errors.wait_for("sluice ship: 0 records .* acknowledged")
     assert sluice.count(receiver) == 0
+
+
+def test_what_was_read_of_a_pipe_is_shipped_on_sigterm(sluice):
+    """Whole lines that were read and not yet batched were lost, with status 0."""
+    data = b"".join(b"line %d\n" % i for i in range(20_000))
+    receiver = sluice.receiver()
+    ship = sluice.start_ship(receiver, "-", "--batch-events", "1", stdin=subprocess.PIPE)
+    os.write(ship.stdin.fileno(), data[:60_000])
+    while sluice.count(receiver) < 1:
+        assert ship.is_running
+    ship.signal(signal.SIGTERM)
+    assert ship.wait() == 0
+    stored = sluice.stored(receiver, "stdin")
+    assert_same(stored, data[:60_000])

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -27,7 +28,10 @@ protected:
         [this](const restart_stream& x) { note("restart", x.stream); },
         [this](const chunk& x) { log_.emplace_back(x.lines->text()); },
         [](idle_atom, const stream_id&) {},
-        [this](const end_stream& x) { note("end", x.stream); },
+        [this](const end_stream& x) {
+          note("end", x.stream);
+          ends_.push_back(x.position);
+        },
         [this](end_of_input_atom) { log_.push_back("done"); },
         [](const welcome&) {},
         [](const ack&) {},
@@ -57,6 +61,7 @@ protected:
   sim_process process_{world_, "client", files_, 1};
   std::vector<stream_id> opened_;
   words log_;
+  std::vector<std::uint64_t> ends_; ///< Positions.
   source_actor source_;
 };
 
@@ -84,11 +89,37 @@ TEST_F(source_alone, does_not_wait_for_acks_of_what_a_receiver_wants_again) {
   auto before = log_;
   EXPECT_EQ(log_.back(), "restart b") << "a takes all the credit";
   tell<welcome>(0, {});
-  ASSERT_GT(log_.size(), before.size());
-  EXPECT_EQ(log_[before.size()], "b\n");
+  ASSERT_GT(log_.size(), before.size() + 1);
+  EXPECT_EQ(log_[before.size()], "restart a");
+  EXPECT_EQ(log_[before.size() + 1], "b\n");
   tell<ack>(1, {1, 1, 2});
   tell<ack>(0, {1, 1, 2});
   EXPECT_EQ(log_.back(), "done");
+}
+
+// It ended at a position that no ack could reach, and its shipper waited for ever.
+TEST_F(source_alone, ends_where_the_receiver_stands_if_a_file_cannot_be_read_again) {
+  tell<welcome>(0, {});
+  tell<ack>(0, {1, 1, 2});
+  ASSERT_EQ(opened_.size(), 2);
+  ASSERT_TRUE(files_.remove("/a"));
+  log_.clear();
+  ends_.clear();
+  tell<welcome>(0, {1, 0, 0});
+  EXPECT_EQ(log_, (words{"restart a", "end a"}));
+  EXPECT_EQ(ends_, (std::vector<std::uint64_t>{0}));
+}
+
+TEST_F(source_alone, remembers_whom_it_waits_for_while_it_reads_another_again) {
+  tell<welcome>(0, {});
+  tell<ack>(0, {1, 1, 2});
+  ASSERT_EQ(opened_.size(), 2) << "b is announced and not welcomed";
+  tell<welcome>(0, {1, 0, 0});
+  log_.clear();
+  caf::anon_send(source_, stop_atom_v);
+  world_.run_for(1s);
+  EXPECT_THAT(log_, testing::Contains("end b"));
+  EXPECT_THAT(log_, testing::Contains("done"));
 }
 
 } // namespace sluice::test

@@ -249,6 +249,25 @@ expected<std::unique_ptr<file>> sim_file_system::open(const path& where, open_mo
   return std::make_unique<sim_file>(*this, where, std::move(node), mode);
 }
 
+expected<std::unique_ptr<file>> sim_file_system::standard_input() {
+  return open("/dev/stdin", open_mode::read);
+}
+
+expected<void> sim_file_system::append(const path& where, std::string_view text) {
+  auto opened = open(where, open_mode::read_write);
+  if (!opened && opened.error().code == errc::not_found)
+    opened = open(where, open_mode::create);
+  if (!opened)
+    return fail(opened.error());
+  auto info = (*opened)->info();
+  if (!info)
+    return fail(info.error());
+  const byte_view parts[] = {as_bytes(text)};
+  return (*opened)->write_at(parts, info->size).and_then([&] { return (*opened)->sync(); }).and_then([&] {
+    return sync_folder(where.parent_path());
+  });
+}
+
 expected<std::vector<std::string>> sim_file_system::list(const path& folder) {
   std::lock_guard guard{mutex_};
   if (auto ok = check_power(folder); !ok)

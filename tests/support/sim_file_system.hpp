@@ -63,6 +63,8 @@ public:
   void set_content(const path& where, std::string content);
 
   expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
+  expected<std::unique_ptr<file>> standard_input() override;
+  expected<void> append(const path& where, std::string_view text) override;
   expected<std::vector<std::string>> list(const path& folder) override;
   expected<void> create_folders(const path& folder) override;
   expected<void> rename(const path& from, const path& to) override;

@@ -175,9 +175,42 @@ TEST_F(source_files, identity_tells_files_apart) {
 }
 
 TEST_F(source_files, identity_passes_over_notes_that_cannot_be_read) {
-  put("/notes", "garbage\n1 2 3 99999 5 6 7\n");
+  put("/notes", "garbage\n1 2 3 99999 5 6 7 .\n1 2 3 4 5 6");
   put("/log", "line\n");
-  EXPECT_TRUE((file_registry{files_, "/notes"}.identify(*open("/log"))));
+  auto before = file_registry{files_, "/notes"}.identify(*open("/log"));
+  ASSERT_TRUE(before);
+  put("/log", "line\nanother\n");
+  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log"))), before)
+    << "a note that a crash has cut spoils the one behind it";
+}
+
+TEST_F(source_files, identity_fails_for_every_file_while_the_notes_cannot_be_read) {
+  put("/log", "line\n");
+  ASSERT_TRUE(files_.create_folders("/notes"));
+  file_registry registry{files_, "/notes"};
+  EXPECT_FALSE(registry.identify(*open("/log")));
+  EXPECT_FALSE(registry.identify(*open("/log"))) << "it went on without what was noted";
+}
+
+TEST_F(source_files, identity_forgets_the_older_half_of_many_notes) {
+  std::string many;
+  for (auto i = 0; many.size() < 17 * 1024 * 1024; ++i)
+    many += "\n1 " + std::to_string(i) + " 3 4 5 6 7 .";
+  put("/notes", many);
+  put("/log", "line\n");
+  ASSERT_TRUE((file_registry{files_, "/notes"}.identify(*open("/log"))));
+  EXPECT_LT(open("/notes")->info()->size, 9 * 1024 * 1024u);
+}
+
+TEST_F(source_files, pipe_reader_gives_the_rest_without_reading_on) {
+  put("/pipe", "a\nb\nc\nd\nthe end");
+  pipe_reader reader{open("/pipe"), limits};
+  auto joined = std::string{reader.read({}).value().lines.text()};
+  for (auto rest = reader.rest({}); rest.records > 0; rest = reader.rest({})) {
+    EXPECT_LE(rest.records, limits.max_events);
+    joined += rest.lines.text();
+  }
+  EXPECT_EQ(joined, "a\nb\nc\nd\nthe end");
 }
 
 } // namespace sluice::test
