@@ -57,6 +57,7 @@ exit_code to_exit_code(errc reason) {
     case errc::connection_lost:
     case errc::unreachable:
     case errc::shutting_down:
+    case errc::overloaded:
       return exit_code::unavailable;
     case errc::address_in_use:
     case errc::locked:

@@ -56,6 +56,8 @@ std::string_view to_string(errc code) noexcept {
     return "address_in_use";
   case errc::is_a_directory:
     return "is_a_directory";
+  case errc::overloaded:
+    return "overloaded";
   }
   return "unknown";
 }

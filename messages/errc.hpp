@@ -38,6 +38,7 @@ enum class errc : std::uint16_t {
   not_rereadable = 23,      ///< The source cannot go back to where the receiver wants to resume.
   address_in_use = 24,      ///< Another process listens there.
   is_a_directory = 25,      ///< A file was expected.
+  overloaded = 26,          ///< No room for more at present; the same may be tried again later.
 };
 
 /// The identifier of `code` as in this enum, used in logs and as metric label.

@@ -1,5 +1,6 @@
 #include "messages/protocol.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -19,6 +20,9 @@ constexpr std::size_t body_bytes_offset = 4;
 constexpr std::size_t check_offset = 8;
 constexpr std::size_t point_body_bytes = 56;
 constexpr std::size_t notice_head_bytes = 4;
+
+/// Room for a body before its first byte has come; more only as that fills. A batch of 1 MiB fits.
+constexpr std::size_t initial_body_bytes = 1024 * 1024 + 64 * 1024;
 
 struct type_rules {
   std::string_view name;
@@ -197,14 +201,18 @@ std::size_t message_decoder::part_bytes() const noexcept {
 }
 
 std::span<std::byte> message_decoder::want() {
-  auto* start = part_ == part::head ? head_.data() : body_.data();
-  return std::span{start, part_bytes()}.subspan(filled_);
+  if (part_ == part::head)
+    return std::span{head_}.subspan(filled_);
+  return std::span{body_.data(), body_.size()}.subspan(filled_);
 }
 
 expected<bool> message_decoder::fed(std::size_t bytes) {
   filled_ += bytes;
-  if (filled_ < part_bytes())
+  if (filled_ < part_bytes()) {
+    if (part_ == part::body && filled_ == body_.size())
+      make_room(2 * filled_);
     return false;
+  }
   switch (part_) {
   case part::head:
     return end_head();
@@ -241,8 +249,14 @@ expected<bool> message_decoder::end_extent() {
     return fail(
       errc::malformed, fmt::format("frame: has {} bytes in a body of {}", extent->frame_bytes(), body_bytes()));
   part_ = part::body;
-  body_.resize(body_bytes());
+  make_room(initial_body_bytes);
   return false;
+}
+
+void message_decoder::make_room(std::size_t bytes) {
+  auto room = std::min(bytes, body_bytes());
+  body_.reserve(room);
+  body_.resize(room);
 }
 
 expected<bool> message_decoder::end_body() {

@@ -44,7 +44,8 @@ expected<void> check_preface(byte_view bytes);
 buffer encode_head(const link_message& message);
 
 /// Takes the bytes that a peer sends, in pieces of any size, into messages. No I/O: the caller reads into `want()` and
-/// says how much with `fed()`. Frames are read straight into the buffer that they keep. Not thread-safe.
+/// says how much with `fed()`. Frames are read straight into the buffer that they keep; it grows by doubling from about
+/// 1 MiB as it fills, so that memory follows what has come, not what was announced. Not thread-safe.
 class message_decoder {
 public:
   /// `peer` is the side that sends the bytes.
@@ -63,6 +64,9 @@ public:
   /// Whether the peer may end here without having cut a message.
   bool at_boundary() const noexcept { return part_ == part::head && filled_ == 0; }
 
+  /// Bytes of memory that the message in progress has.
+  std::size_t capacity() const noexcept { return body_.capacity(); }
+
 private:
   /// The parts of a message; only a frame has an extent, which is read before room is made for the rest.
   enum class part : std::uint8_t { head, extent, body };
@@ -72,6 +76,7 @@ private:
   expected<bool> end_head();
   expected<bool> end_extent();
   expected<bool> end_body();
+  void make_room(std::size_t bytes);
 
   link_side peer_;
   part part_ = part::head;

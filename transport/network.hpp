@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -19,7 +20,16 @@ struct link_options {
   std::chrono::milliseconds handshake_timeout{5'000};  ///< For the peer's preface.
   std::chrono::milliseconds heartbeat_interval{5'000}; ///< Sent when nothing else was.
   std::chrono::milliseconds silence_timeout{20'000};   ///< Peer is taken for dead.
+  std::chrono::milliseconds message_timeout{30'000};   ///< From the first byte of a message to its last.
 };
+
+/// What a message costs of the credit at least: small ones, too, take memory and time until they are dealt with.
+inline constexpr std::size_t min_message_credit = 4096;
+
+/// The credit that a message of `wire_bytes` takes.
+constexpr std::size_t message_credit(std::size_t wire_bytes) noexcept {
+  return std::max(wire_bytes, min_message_credit);
+}
 
 /// Hears what happens on one link. Calls come from the network's own execution context, one at a time, in order; they
 /// must not block. `on_closed` is the last.
@@ -30,10 +40,10 @@ public:
   /// Both prefaces are exchanged; messages may flow.
   virtual void on_open() = 0;
 
-  /// A checked message has come; it took `bytes` of the credit. Heartbeats are not delivered.
-  virtual void on_message(link_message message, std::size_t bytes) = 0;
+  /// A checked message has come; it took `credit` (`message_credit`). Heartbeats are not delivered.
+  virtual void on_message(link_message message, std::size_t credit) = 0;
 
-  /// `bytes` of what was passed to `send` have been handed to the peer's transport.
+  /// `bytes` of what was passed to `send`, counted as that returns them, have been handed to the peer's transport.
   virtual void on_sent(std::size_t bytes) = 0;
 
   /// The link is gone, also when it could not be opened. `reason` names the peer. Not called if the owner closed it.
@@ -49,8 +59,9 @@ public:
   /// Begins to work: connecting or exchanging prefaces, then reading as far as credit goes. Call once.
   virtual void start(std::shared_ptr<link_handler> handler) = 0;
 
-  /// Queues a message. The caller bounds what is queued by what `on_sent` has reported. Ignored once closed.
-  virtual void send(link_message message) = 0;
+  /// Queues a message and returns its size on the wire. The caller bounds what is queued by what `on_sent` has
+  /// reported. Ignored once closed.
+  virtual std::size_t send(link_message message) = 0;
 
   /// Lets the link read `bytes` more. It begins with none.
   virtual void grant(std::size_t bytes) = 0;

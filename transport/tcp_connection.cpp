@@ -26,6 +26,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr auto closing_time = std::chrono::seconds{1};
 constexpr std::size_t discarded_bytes = 16 * 1024;
 constexpr std::size_t max_gather_bytes = 1024 * 1024;
+constexpr std::size_t usual_message_bytes = 2 * 1024 * 1024; // beyond it, a message takes from the room of all
 
 void set_option(tcp::socket& socket, int level, int name, int value) {
   ::setsockopt(socket.native_handle(), level, name, &value, sizeof value);
@@ -49,13 +50,21 @@ std::string without_scheme(const endpoint& where) {
 
 } // namespace
 
-tcp_connection::tcp_connection(asio::io_context& io, endpoint peer, const link_options& options)
+tcp_connection::tcp_connection(
+  asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
   : stream_{io}, timer_{io}, remote_{std::move(peer)},
-    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::shipper}, decoder_{link_side::receiver} {}
+    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::shipper}, decoder_{link_side::receiver},
+    room_{std::move(room)} {}
 
-tcp_connection::tcp_connection(stream accepted, endpoint peer, const link_options& options)
+tcp_connection::tcp_connection(
+  stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
   : stream_{std::move(accepted)}, timer_{stream_.get_executor()}, remote_{std::move(peer)},
-    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper} {}
+    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper},
+    room_{std::move(room)} {}
+
+tcp_connection::~tcp_connection() {
+  room_->bytes -= taken_;
+}
 
 template <class Action>
 void tcp_connection::post(Action action) {
@@ -79,8 +88,11 @@ void tcp_connection::start(std::shared_ptr<link_handler> handler) {
   });
 }
 
-void tcp_connection::send(link_message message) {
-  post([this, next = outgoing::of(std::move(message))]() mutable { push(std::move(next)); });
+std::size_t tcp_connection::send(link_message message) {
+  auto next = outgoing::of(std::move(message));
+  auto bytes = next.size();
+  post([this, next = std::move(next)]() mutable { push(std::move(next)); });
+  return bytes;
 }
 
 void tcp_connection::grant(std::size_t bytes) {
@@ -88,6 +100,7 @@ void tcp_connection::grant(std::size_t bytes) {
     if (credit_ <= 0)
       last_heard_ = clock::now();
     credit_ += static_cast<std::int64_t>(bytes);
+    find_room();
     read_on();
   });
 }
@@ -197,7 +210,8 @@ asio::awaitable<void> tcp_connection::watch(self_ptr self) {
 tcp_connection::clock::time_point tcp_connection::next_check() const {
   if (phase_ != phase::open)
     return deadline_;
-  return std::min(last_heard_ + options_.silence_timeout, last_sent_ + options_.heartbeat_interval);
+  return std::min({last_heard_ + options_.silence_timeout, last_sent_ + options_.heartbeat_interval,
+    clock::now() + options_.message_timeout});
 }
 
 void tcp_connection::check(clock::time_point now) {
@@ -212,6 +226,9 @@ void tcp_connection::check(clock::time_point now) {
   if (now >= last_heard_ + options_.silence_timeout)
     return lose(
       about(errc::timed_out, fmt::format("the peer has been silent for {} ms", options_.silence_timeout.count())));
+  if (!decoder_.at_boundary() && now >= message_began_ + options_.message_timeout)
+    return refuse(
+      {errc::timed_out, fmt::format("a message was not complete within {} ms", options_.message_timeout.count())});
   if (now >= last_sent_ + options_.heartbeat_interval) {
     last_sent_ = now;
     if (!writing_)
@@ -256,17 +273,35 @@ asio::awaitable<void> tcp_connection::read_loop(self_ptr) {
 }
 
 void tcp_connection::consume(std::size_t bytes) {
+  if (decoder_.at_boundary())
+    message_began_ = last_heard_;
   auto complete = decoder_.fed(bytes);
   if (!complete)
     return refuse(complete.error());
-  if (!*complete)
+  if (!*complete) {
+    if (!find_room())
+      refuse({errc::overloaded,
+        fmt::format("no room for a large message at present: all of them may take {} bytes", room_->max_bytes)});
     return;
+  }
   auto [message, size] = decoder_.take();
   if (std::holds_alternative<heartbeat>(message))
     return;
-  credit_ -= static_cast<std::int64_t>(size);
+  auto credit = message_credit(size);
+  credit_ -= static_cast<std::int64_t>(credit);
+  find_room();
   handler_.pass(
-    [&message = message, size = size](link_handler& handler) { handler.on_message(std::move(message), size); });
+    [&message = message, credit](link_handler& handler) { handler.on_message(std::move(message), credit); });
+}
+
+/// Takes room for a large message that is being read or has overdrawn the credit, and gives back what is no longer
+/// needed. Returns whether what was taken more was there.
+bool tcp_connection::find_room() {
+  auto overdrawn = static_cast<std::size_t>(std::max<std::int64_t>(-credit_, 0));
+  auto needed = std::max({decoder_.capacity(), overdrawn, usual_message_bytes}) - usual_message_bytes;
+  auto taken = std::exchange(taken_, needed);
+  auto sum = room_->bytes += needed - taken;
+  return needed <= taken || sum <= room_->max_bytes;
 }
 
 void tcp_connection::read_ended(const error_code& why) {

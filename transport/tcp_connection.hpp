@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -16,21 +17,32 @@
 
 namespace sluice {
 
+/// Memory that all connections of a network share for messages larger than most. Thread-safe.
+struct large_messages {
+  std::size_t max_bytes;
+  std::atomic<std::size_t> bytes = 0;
+};
+
 /// The life of one TCP connection: connect or be accepted, exchange prefaces, read as credit allows, write what is
 /// queued, end. The public functions may be called from any thread; everything else happens on the thread that runs
 /// the io_context, whose coroutines keep the connection alive. Idle, it holds no buffers.
+///
+/// Beyond its credit it holds one message; of that, what exceeds 2 MiB is taken from the `large_messages` of all.
 class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
 public:
   using stream = boost::asio::ip::tcp::socket;
 
   /// To be connected to `peer` once started.
-  tcp_connection(boost::asio::io_context& io, endpoint peer, const link_options& options);
+  tcp_connection(boost::asio::io_context& io, endpoint peer, const link_options& options,
+    std::shared_ptr<large_messages> room);
 
   /// Accepted from `peer`.
-  tcp_connection(stream accepted, endpoint peer, const link_options& options);
+  tcp_connection(stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);
+
+  ~tcp_connection();
 
   void start(std::shared_ptr<link_handler> handler);
-  void send(link_message message);
+  std::size_t send(link_message message);
   void grant(std::size_t bytes);
 
   /// Shuts the handler out, then flushes, at most for a second, and closes.
@@ -77,6 +89,7 @@ private:
   void read_on();
   void consume(std::size_t bytes);
   void read_ended(const boost::system::error_code& why);
+  bool find_room();
 
   void push(outgoing next);
   void push_own(link_message message);
@@ -103,7 +116,10 @@ private:
 
   message_decoder decoder_;
   std::int64_t credit_ = 0;
+  std::shared_ptr<large_messages> room_;
+  std::size_t taken_ = 0; ///< Of the room.
   clock::time_point last_heard_;
+  clock::time_point message_began_;
   bool reading_ = false;
   bool peer_ended_ = false;
   buffer discarded_; ///< What a peer says while we close.

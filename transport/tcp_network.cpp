@@ -44,7 +44,9 @@ tl::unexpected<error> cannot_listen(const endpoint& where, const error_code& why
 /// The io_context and the thread that runs it.
 class tcp_network::engine {
 public:
-  engine() : work_{io.get_executor()}, thread_{[this] { run(); }} {}
+  explicit engine(std::size_t max_large_message_bytes)
+    : room{std::make_shared<large_messages>(max_large_message_bytes)}, work_{io.get_executor()},
+      thread_{[this] { run(); }} {}
 
   void stop() {
     work_.reset();
@@ -54,6 +56,7 @@ public:
   }
 
   asio::io_context io{1};
+  const std::shared_ptr<large_messages> room;
 
 private:
   void run() {
@@ -74,7 +77,7 @@ public:
   ~tcp_link() override { connection_->release(); }
 
   void start(std::shared_ptr<link_handler> handler) override { connection_->start(std::move(handler)); }
-  void send(link_message message) override { connection_->send(std::move(message)); }
+  std::size_t send(link_message message) override { return connection_->send(std::move(message)); }
   void grant(std::size_t bytes) override { connection_->grant(bytes); }
   const std::string& peer() const noexcept override { return connection_->peer(); }
 
@@ -157,7 +160,7 @@ private:
         return; // gone already
       handler.pass([&](accept_handler& on_accept) {
         on_accept(std::make_unique<tcp_link>(
-          owner, std::make_shared<tcp_connection>(std::move(socket), to_endpoint(remote), options_)));
+          owner, std::make_shared<tcp_connection>(std::move(socket), to_endpoint(remote), options_, owner->room)));
       });
     }
 
@@ -194,14 +197,15 @@ private:
   endpoint local_;
 };
 
-tcp_network::tcp_network() : engine_{std::make_shared<engine>()} {}
+tcp_network::tcp_network(std::size_t max_large_message_bytes)
+  : engine_{std::make_shared<engine>(max_large_message_bytes)} {}
 
 tcp_network::~tcp_network() {
   engine_->stop();
 }
 
 std::unique_ptr<link> tcp_network::connect(const endpoint& peer, const link_options& options) {
-  return std::make_unique<tcp_link>(engine_, std::make_shared<tcp_connection>(engine_->io, peer, options));
+  return std::make_unique<tcp_link>(engine_, std::make_shared<tcp_connection>(engine_->io, peer, options, engine_->room));
 }
 
 expected<std::unique_ptr<listener>> tcp_network::listen(

@@ -18,8 +18,8 @@ public:
 
   void on_open() override { tell(link_event::opened{}); }
 
-  void on_message(link_message message, std::size_t bytes) override {
-    tell(link_event::received{std::move(message), bytes});
+  void on_message(link_message message, std::size_t credit) override {
+    tell(link_event::received{std::move(message), credit});
   }
 
   void on_sent(std::size_t bytes) override { tell(link_event::sent{bytes}); }

@@ -90,13 +90,14 @@ void sim_connection::open(int side) {
   pump(side);
 }
 
-void sim_connection::send(int side, link_message message) {
+std::size_t sim_connection::send(int side, link_message message) {
   auto& me = sides_[side];
-  if (broken_ || me.closed)
-    return;
   auto bytes = wire_bytes(message);
+  if (broken_ || me.closed)
+    return bytes;
   me.waiting.push_back({std::move(message), bytes, {}});
   pump(side);
+  return bytes;
 }
 
 void sim_connection::grant(int side, std::size_t bytes) {
@@ -164,11 +165,12 @@ void sim_connection::deliver(int from) {
       return;
     }
     if (!to.closed) {
-      to.credit -= static_cast<std::int64_t>(arrived.bytes);
+      auto credit = message_credit(arrived.bytes);
+      to.credit -= static_cast<std::int64_t>(credit);
       ++net_.delivered_;
       net_.note(arrived.bytes << 8 | static_cast<unsigned>(from) << 4 | arrived.message->index());
       call(1 - from, [&](link_handler& handler) {
-        handler.on_message(std::move(*arrived.message), arrived.bytes);
+        handler.on_message(std::move(*arrived.message), credit);
       });
     }
     pump(from);

@@ -30,7 +30,7 @@ public:
   sim_connection(sim_network& net, const std::string& client, const endpoint& server, const link_options& options);
 
   void start(int side, std::shared_ptr<link_handler> handler);
-  void send(int side, link_message message);
+  std::size_t send(int side, link_message message);
   void grant(int side, std::size_t bytes);
   /// The owner has destroyed its link.
   void leave(int side);

@@ -16,7 +16,7 @@ public:
   ~sim_link() override { connection_->leave(side_); }
 
   void start(std::shared_ptr<link_handler> handler) override { connection_->start(side_, std::move(handler)); }
-  void send(link_message message) override { connection_->send(side_, std::move(message)); }
+  std::size_t send(link_message message) override { return connection_->send(side_, std::move(message)); }
   void grant(std::size_t bytes) override { connection_->grant(side_, bytes); }
   const std::string& peer() const noexcept override { return connection_->peer_of(side_); }
 

@@ -238,6 +238,27 @@ TEST(protocol, a_frame_gets_memory_only_once_its_lengths_agree) {
   EXPECT_NE(message_of(refused).find("in a body of 67125248"), std::string::npos) << message_of(refused);
 }
 
+TEST(protocol, memory_for_a_frame_follows_what_has_come_of_it) {
+  constexpr std::size_t payload_bytes = 20 << 20;
+  frame_header header;
+  header.decoded_bytes = payload_bytes;
+  auto large = frame::encode(header, as_bytes(std::string(payload_bytes, 'x'))).value();
+  auto sent = wire(large);
+  message_decoder decoder{link_side::shipper};
+  for (std::size_t at = 0; at < sent.size();) {
+    auto room = decoder.want();
+    ASSERT_FALSE(room.empty());
+    auto size = std::min({room.size(), sent.size() - at, std::size_t{100'000}});
+    std::memcpy(room.data(), sent.data() + at, size);
+    at += size;
+    auto complete = decoder.fed(size);
+    ASSERT_TRUE(complete);
+    EXPECT_EQ(*complete, at == sent.size());
+    EXPECT_LE(decoder.capacity(), std::max<std::size_t>(2 * at, 1'200'000)) << "after " << at;
+  }
+  EXPECT_EQ(as_text(std::get<frame>(decoder.take().first).bytes()), as_text(large.bytes()));
+}
+
 TEST(protocol, a_body_that_is_no_frame_is_refused_by_its_first_bytes) {
   auto result = feed(link_side::shipper, raw_head(3, 1000) + "GET / HTTP/1.1\r\n");
   expect_refused(result, errc::bad_magic, "0x20544547");

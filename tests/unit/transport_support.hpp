@@ -30,10 +30,10 @@ public:
   void on_open() override {
     note([&] { opened_ = true; });
   }
-  void on_message(link_message message, std::size_t bytes) override {
+  void on_message(link_message message, std::size_t credit) override {
     note([&] {
       messages_.push_back(std::move(message));
-      bytes_ += bytes;
+      credit_ += credit;
     });
   }
   void on_sent(std::size_t bytes) override {
@@ -57,7 +57,7 @@ public:
   }
 
   std::vector<link_message> messages() { return locked(messages_); }
-  std::size_t bytes() { return locked(bytes_); }
+  std::size_t credit() { return locked(credit_); }
   std::size_t sent() { return locked(sent_); }
   bool is_closed() { return locked(closed_).has_value(); }
 
@@ -86,7 +86,7 @@ private:
   std::condition_variable changed_;
   bool opened_ = false;
   std::vector<link_message> messages_;
-  std::size_t bytes_ = 0, sent_ = 0;
+  std::size_t credit_ = 0, sent_ = 0;
   std::optional<error> closed_;
 };
 

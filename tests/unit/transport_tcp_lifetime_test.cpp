@@ -27,8 +27,8 @@ public:
     recorder::on_open();
     end(moment::open);
   }
-  void on_message(link_message message, std::size_t bytes) override {
-    recorder::on_message(std::move(message), bytes);
+  void on_message(link_message message, std::size_t credit) override {
+    recorder::on_message(std::move(message), credit);
     end(moment::message);
   }
   void on_sent(std::size_t bytes) override {

@@ -13,15 +13,16 @@ TEST_F(tcp_network_test, messages_arrive_intact_both_ways) {
   server_link_->grant(plenty);
   hello greeting{{id128{1}, id128{2}}, {3, 4, 5}};
   auto sent = make_frame(5, 300'000);
-  client_link_->send(greeting);
-  client_link_->send(sent);
+  auto queued = client_link_->send(greeting);
+  queued += client_link_->send(sent);
   ASSERT_TRUE(server_->await_messages(2));
   auto got = server_->messages();
   EXPECT_EQ(std::get<hello>(got[0]), greeting);
   EXPECT_EQ(as_text(std::get<frame>(got[1]).bytes()), as_text(sent.bytes()));
-  EXPECT_EQ(server_->bytes(), encoded(greeting).size() + encoded(sent).size());
-  EXPECT_TRUE(client_->await_sent(server_->bytes()));
-  EXPECT_EQ(client_->sent(), server_->bytes());
+  EXPECT_EQ(server_->credit(), min_message_credit + encoded(sent).size());
+  EXPECT_TRUE(client_->await_sent(queued));
+  EXPECT_EQ(queued, encoded(greeting).size() + encoded(sent).size());
+  EXPECT_EQ(client_->sent(), queued);
   server_link_->send(make_ack(5));
   ASSERT_TRUE(client_->await_messages(1));
   EXPECT_EQ(std::get<ack>(client_->messages()[0]), make_ack(5));
@@ -69,7 +70,7 @@ TEST_F(tcp_network_test, without_credit_nothing_is_read_and_the_sender_stops) {
   }
   EXPECT_EQ(server_->messages().size(), 1u);
   EXPECT_LT(client_->sent(), total);
-  server_link_->grant(server_->bytes()); // pays the debt and one byte more
+  server_link_->grant(server_->credit()); // pays the debt and one byte more
   EXPECT_TRUE(server_->await_messages(2));
   server_link_->grant(plenty);
   EXPECT_TRUE(server_->await_messages(count));
@@ -79,10 +80,22 @@ TEST_F(tcp_network_test, without_credit_nothing_is_read_and_the_sender_stops) {
 TEST_F(tcp_network_test, credit_lets_exactly_so_much_through) {
   open();
   client_link_->grant(plenty);
-  auto size = encoded(make_frame(1, 1'000)).size();
+  auto size = encoded(make_frame(1, 10'000)).size();
   for (std::uint64_t i = 1; i <= 10; ++i)
-    client_link_->send(make_frame(i, 1'000));
+    client_link_->send(make_frame(i, 10'000));
   server_link_->grant(3 * size);
+  ASSERT_TRUE(server_->await_messages(3));
+  server_link_->send(make_ack(3));
+  ASSERT_TRUE(client_->await_messages(1));
+  EXPECT_EQ(server_->messages().size(), 3u);
+}
+
+TEST_F(tcp_network_test, small_messages_cost_more_credit_than_their_bytes) {
+  open();
+  client_link_->grant(plenty);
+  for (std::uint64_t i = 1; i <= 100; ++i)
+    client_link_->send(hello{});
+  server_link_->grant(3 * min_message_credit);
   ASSERT_TRUE(server_->await_messages(3));
   server_link_->send(make_ack(3));
   ASSERT_TRUE(client_->await_messages(1));
@@ -218,6 +231,56 @@ TEST_F(tcp_network_test, a_refused_peer_that_keeps_sending_still_reads_why) {
   ASSERT_TRUE(client_->await_messages(1));
   EXPECT_EQ(std::get<notice>(client_->messages()[0]).reason.code, errc::sequence_gap);
   EXPECT_EQ(client_->await_closed().code, errc::connection_lost);
+}
+
+TEST_F(tcp_network_test, a_message_that_trickles_is_given_up) {
+  listen({.heartbeat_interval = 5ms, .message_timeout = 200ms});
+  raw_socket client;
+  ASSERT_TRUE(open_raw(client));
+  server_link_->grant(plenty);
+  auto bytes = encoded(make_frame(1, 1 << 20));
+  auto beat = encoded(heartbeat{});
+  std::size_t at = 0;
+  do // one byte per heartbeat, so that it is never silent
+    client.send(std::string_view{bytes}.substr(at, 1));
+  while (++at < 10'000 && client.receive(beat.size()) == beat);
+  auto reason = server_->await_closed();
+  EXPECT_EQ(reason.code, errc::timed_out);
+  EXPECT_NE(reason.message.find(server_link_->peer()), std::string::npos) << reason.message;
+  EXPECT_NE(reason.message.find("not complete within 200 ms"), std::string::npos) << reason.message;
+}
+
+TEST_F(tcp_network_test, large_messages_share_one_room_and_give_it_back) {
+  constexpr std::size_t mib = 1 << 20;
+  tcp_network small{10 * mib};
+  auto made = small.listen({"tcp", "127.0.0.1", 0}, {}, accepted_.handler());
+  ASSERT_TRUE(made);
+  listener_ = std::move(*made);
+  client_link_ = connect(client_);
+  ASSERT_TRUE(accept());
+  server_link_->grant(1);
+  client_link_->send(make_frame(1, 9 * mib)); // overdraws the credit until it is granted back
+  ASSERT_TRUE(server_->await_messages(1));
+
+  auto second_client = std::make_shared<recorder>(), second_server = std::make_shared<recorder>();
+  auto second_link = connect(second_client);
+  second_link->grant(plenty);
+  auto second_accepted = accepted_.take();
+  second_accepted->start(second_server);
+  second_accepted->grant(plenty);
+  second_link->send(make_frame(1, mib)); // not large
+  ASSERT_TRUE(second_server->await_messages(1));
+  second_link->send(make_frame(2, 9 * mib));
+  EXPECT_EQ(second_server->await_closed().code, errc::overloaded);
+  ASSERT_TRUE(second_client->await_messages(1));
+  EXPECT_EQ(std::get<notice>(second_client->messages()[0]).reason.code, errc::overloaded);
+  second_accepted.reset();
+
+  for (std::uint64_t i = 2; i <= 4; ++i) {
+    server_link_->grant(9 * mib + 1024);
+    client_link_->send(make_frame(i, 9 * mib));
+    ASSERT_TRUE(server_->await_messages(i));
+  }
 }
 
 // -- connecting -------------------------------------------------------------------------------------------------------
