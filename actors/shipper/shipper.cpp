@@ -23,7 +23,7 @@ namespace sluice {
 
 namespace {
 
-/// What a peer may send before it was taken note of; acks are small and come one per frame at most.
+/// What a peer may send before it was taken note of: 64 acks, which come one per frame at most.
 constexpr std::size_t link_credit_bytes = 256 * 1024;
 
 struct shipper_state {
@@ -203,7 +203,7 @@ struct shipper_state {
   }
 
   void handle(const link_event::sent& x) {
-    queued_bytes_ -= std::min(queued_bytes_, x.bytes);
+    queued_bytes_ -= x.bytes;
     wake_.notify();
   }
 
@@ -230,7 +230,6 @@ struct shipper_state {
     auto& to = found->second;
     stream_window::change changed;
     was_connected_ = true;
-    backoff_.reset();
     enter(phase::streaming);
     switch (to.window.resume(x.last, changed)) {
       case stream_window::resumption::resend:
@@ -249,6 +248,8 @@ struct shipper_state {
         break;
     }
     count(to, changed);
+    if (held_.frames == 0)
+      backoff_.reset(); // a welcome alone is no success: a full store gives it too
     answer_drain_if_done();
   }
 
@@ -275,6 +276,7 @@ struct shipper_state {
       metrics_.discarded("made_again", x.discarded.records);
     if (x.acked.frames == 0)
       return;
+    backoff_.reset();
     acked_.frames += x.acked.frames;
     acked_.records += x.acked.records;
     acked_.bytes += x.acked.bytes;
@@ -292,7 +294,7 @@ struct shipper_state {
 
   void greet(outbound& to) {
     to.greeted = false;
-    link_->send(hello{to.id, to.window.acked()});
+    queued_bytes_ += link_->send(hello{to.id, to.window.acked()});
   }
 
   void offer(outbound& to) {
@@ -311,9 +313,8 @@ struct shipper_state {
     auto* next = from.window.unsent();
     if (!from.greeted || !next)
       return;
-    queued_bytes_ += next->size();
     sent_bytes_ += next->size();
-    link_->send(*next);
+    queued_bytes_ += link_->send(*next);
     from.window.mark_sent();
     offer(from);
   }
@@ -373,7 +374,7 @@ struct shipper_state {
   std::uint64_t link_number_ = 0;
   bool link_is_open_ = false, link_is_closed_ = false;
   std::optional<error> notice_; ///< What the peer has said before it closes.
-  std::size_t queued_bytes_ = 0;
+  std::size_t queued_bytes_ = 0; ///< As `link::send` and `on_sent` count them.
   signal wake_;
   task_scope tasks_;
 };

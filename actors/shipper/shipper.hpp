@@ -21,7 +21,7 @@ struct shipper_config {
   /// How long the first connection may take to come about before the shipper gives up; never, if not set. Once a
   /// receiver has answered, it is retried for ever.
   std::optional<std::chrono::milliseconds> give_up_after;
-  /// Bytes of frames that may wait in the link before more are handed to it.
+  /// Bytes that may wait in the link before more frames are handed to it.
   std::size_t max_queued_bytes = 4 * 1024 * 1024;
 };
 
