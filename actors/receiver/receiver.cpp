@@ -7,6 +7,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/errors.hpp"
+#include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/link_mailbox.hpp"
 #include "actors/stats/metrics.hpp"
 
@@ -14,8 +15,8 @@ namespace sluice {
 
 namespace {
 
-/// Validation of bytes is the link's, deduplication the store's; this is what lies between: one request to storage
-/// per frame, its answer back to the shipper, and the credit with it.
+/// Validation of bytes is the link's, deduplication the store's; this is what lies between: one coroutine per message, which
+/// asks storage and takes the answer back to the shipper, and the credit with it. Storage answers in order, so they end in order.
 struct receiver_state {
   static inline const char* name = "receiver";
 
@@ -44,7 +45,10 @@ struct receiver_state {
 
   void handle(const link_event::opened&) { spdlog::debug("receiver: {} connected", link_->peer()); }
 
-  void handle(const link_event::sent&) {}
+  void handle(const link_event::sent& x) {
+    unsent_bytes_ -= x.bytes;
+    grant();
+  }
 
   void handle(const link_event::closed& x) {
     if (x.reason.code == errc::connection_lost) {
@@ -58,60 +62,63 @@ struct receiver_state {
 
   void handle(const link_event::received& x) {
     if (auto* data = std::get_if<frame>(&x.message))
-      store(*data, x.bytes);
+      tasks_.spawn(store(*data, x.bytes));
     else if (auto* question = std::get_if<hello>(&x.message))
-      greet(*question, x.bytes);
+      tasks_.spawn(greet(*question, x.bytes));
     else if (auto* word = std::get_if<notice>(&x.message))
       hear(*word, x.bytes);
   }
 
-  void greet(const hello& x, std::size_t credit) {
+  task<void> greet(hello question, std::size_t credit) {
     ++waiting_;
-    self_->request(storage_, config_.storage_timeout, x)
-      .then(
-        [this, credit](const welcome& answer) {
-          link_->send(answer);
-          release(credit);
-        },
-        [this](const caf::error& reason) { fail(from_caf(reason)); });
+    auto answer = co_await request(self_, storage_, config_.storage_timeout, question);
+    if (answer)
+      reply(*answer, credit);
+    else
+      refuse(from_caf(answer.error()));
   }
 
-  void store(const frame& x, std::size_t credit) {
-    auto records = x.header().record_count;
-    metrics_.received(records, x.size());
-    hold(records, x.size());
+  task<void> store(frame data, std::size_t credit) {
+    auto records = data.header().record_count;
     ++waiting_;
-    self_->request(storage_, config_.storage_timeout, x)
-      .then(
-        [this, credit, records, bytes = x.size()](const ack& answer) {
-          link_->send(answer);
-          metrics_.sent(records, bytes);
-          let_go(records, bytes);
-          release(credit);
-        },
-        [this, records, bytes = x.size()](const caf::error& reason) {
-          auto why = from_caf(reason);
-          metrics_.discarded(to_string(why.code), records);
-          let_go(records, bytes);
-          fail(std::move(why));
-        });
+    metrics_.received(records, data.size());
+    hold(data, 1);
+    auto answer = co_await request(self_, storage_, config_.storage_timeout, data);
+    hold(data, -1);
+    if (answer) {
+      metrics_.sent(records, data.size());
+      reply(*answer, credit);
+    } else {
+      auto why = from_caf(answer.error());
+      metrics_.discarded(to_string(why.code), records);
+      refuse(std::move(why));
+    }
   }
 
   void hear(const notice& x, std::size_t credit) {
     spdlog::warn("receiver: {} says: {}", link_->peer(), x.reason.message);
-    link_->grant(credit);
+    owed_credit_ += credit;
+    grant();
   }
 
-  void release(std::size_t credit) {
+  void reply(link_message answer, std::size_t credit) {
     --waiting_;
+    unsent_bytes_ += link_->send(std::move(answer));
+    owed_credit_ += credit;
     if (closing_)
       quit_when_answered();
     else
-      link_->grant(credit);
+      grant();
+  }
+
+  /// A peer that does not read its answers has to wait, so that they do not pile up here.
+  void grant() {
+    if (owed_credit_ > 0 && unsent_bytes_ <= config_.max_unsent_bytes)
+      link_->grant(std::exchange(owed_credit_, 0));
   }
 
   /// Storage has refused something: the shipper must connect again and ask where to go on.
-  void fail(error reason) {
+  void refuse(error reason) {
     --waiting_;
     if (!closing_) {
       spdlog::warn("receiver: {}: refused: {}", link_->peer(), reason.message);
@@ -136,12 +143,9 @@ struct receiver_state {
     self_->quit();
   }
 
-  void hold(std::uint64_t records, std::uint64_t bytes) {
-    metrics_.hold(static_cast<std::int64_t>(records), static_cast<std::int64_t>(bytes));
-  }
-
-  void let_go(std::uint64_t records, std::uint64_t bytes) {
-    metrics_.hold(-static_cast<std::int64_t>(records), -static_cast<std::int64_t>(bytes));
+  /// Counts a frame that storage has not answered in or out.
+  void hold(const frame& x, int sign) {
+    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
   }
 
   receiver_actor::pointer self_;
@@ -150,7 +154,10 @@ struct receiver_state {
   component_metrics metrics_;
   std::unique_ptr<link> link_;
   std::size_t waiting_ = 0; ///< Requests that storage has not answered.
+  std::size_t unsent_bytes_ = 0; ///< Of answers.
+  std::size_t owed_credit_ = 0;  ///< Not granted yet.
   std::optional<error> closing_;
+  task_scope tasks_;
 };
 
 } // namespace

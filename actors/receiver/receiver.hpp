@@ -10,8 +10,10 @@
 namespace sluice {
 
 struct receiver_config {
-  /// Bytes that a connection may have delivered and storage not yet answered.
+  /// Credit, in bytes, for what a connection may have delivered and storage not yet answered.
   std::size_t window_bytes = 4 * 1024 * 1024;
+  /// Of answers that the peer has not read, after which it gets no credit until it has.
+  std::size_t max_unsent_bytes = 256 * 1024;
   /// After which a connection is closed because storage does not answer.
   std::chrono::seconds storage_timeout{60};
 };
