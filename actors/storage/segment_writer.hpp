@@ -47,8 +47,8 @@ public:
   const segment_header& header() const noexcept { return header_; }
   const segment_index& index() const noexcept { return frames_.index(); }
 
-  /// Size of header and body.
-  std::uint64_t bytes() const noexcept { return end_; }
+  /// Size of the body: frames and marks.
+  std::uint64_t body_bytes() const noexcept { return end_ - header_.encoded_bytes(); }
   bool has_frames() const noexcept { return !index().frames.empty(); }
   std::uint64_t syncs() const noexcept { return syncs_; }
 

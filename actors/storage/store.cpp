@@ -13,11 +13,27 @@ bool covers(const stream_point& point, const frame_header& header) {
   return std::tie(point.epoch, point.sequence) >= std::tie(header.epoch, header.sequence);
 }
 
+/// Makes a folder and those above it, each synced into the one that holds it: else all that is stored below would go
+/// with its name.
+expected<void> make_durable_folder(file_system& files, const std::filesystem::path& folder) {
+  auto found = files.list(folder);
+  if (found || found.error().code != errc::not_found)
+    return {}; // what else is wrong with it shows when it is used
+  if (!folder.has_filename() && folder.has_parent_path())
+    return make_durable_folder(files, folder.parent_path());
+  auto parent = folder.has_parent_path() ? folder.parent_path() : ".";
+  if (auto ok = make_durable_folder(files, parent); !ok)
+    return ok;
+  if (auto ok = files.create_folders(folder); !ok)
+    return ok;
+  return files.sync_folder(parent);
+}
+
 } // namespace
 
 expected<std::unique_ptr<store>> store::open(
   file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
-  if (auto ok = files.create_folders(folder); !ok)
+  if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
     return fail(ok.error());
   auto lock = files.lock(folder / "lock");
   if (!lock && lock.error().code == errc::locked)
@@ -220,7 +236,7 @@ std::size_t store::fitting(std::span<const frame* const> frames) const {
 }
 
 bool store::would_exceed(std::size_t frame_bytes) const {
-  return active_->bytes() + frame_bytes > options_.segment_bytes;
+  return active_->body_bytes() + segment_limits::mark_bytes + frame_bytes > options_.segment_bytes;
 }
 
 bool store::is_old(timestamp now) const {

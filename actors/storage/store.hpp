@@ -17,7 +17,7 @@ namespace sluice {
 
 struct store_options {
   sluice::durability durability = durability::fsync;
-  std::uint64_t segment_bytes = 256 * 1024 * 1024; ///< A segment is sealed before it grows beyond.
+  std::uint64_t segment_bytes = 256 * 1024 * 1024; ///< A segment is sealed before its body grows beyond.
   std::chrono::nanoseconds segment_age = std::chrono::hours{1};
   unsigned max_used_percent = 90;                        ///< Of the file system; at or above it nothing is accepted.
   std::size_t max_streams = segment_limits::max_streams; ///< Remembered across segments.

@@ -123,6 +123,8 @@ void sim_file_system::crash() {
   for (std::size_t i = 0; i < kept; ++i)
     apply(durable_names_, unsynced_names_[i]);
   unsynced_names_.clear();
+  for (auto& lost : std::exchange(unsynced_folders_, {}))
+    forget_folder(lost);
   names_ = durable_names_;
   for (auto& [where, node] : names_)
     forget_unsynced(*node);
@@ -131,6 +133,12 @@ void sim_file_system::crash() {
   failing_write_.reset();
   failing_sync_.reset();
   ++generation_;
+}
+
+void sim_file_system::forget_folder(const path& lost) {
+  auto is_below = [&](const path& where) { return std::mismatch(lost.begin(), lost.end(), where.begin(), where.end()).first == lost.end(); };
+  std::erase_if(folders_, is_below);
+  std::erase_if(durable_names_, [&](auto& entry) { return is_below(entry.first); });
 }
 
 void sim_file_system::forget_unsynced(inode& node) {
@@ -285,8 +293,8 @@ expected<void> sim_file_system::create_folders(const path& folder) {
   std::lock_guard guard{mutex_};
   if (auto ok = check_power(folder); !ok)
     return ok;
-  for (auto at = folder; folders_.insert(at).second;)
-    at = at.parent_path();
+  for (auto at = folder; folders_.insert(at).second; at = at.parent_path())
+    unsynced_folders_.insert(at);
   return {};
 }
 
@@ -322,6 +330,7 @@ expected<void> sim_file_system::sync_folder(const path& folder) {
     if (is_here(change))
       apply(durable_names_, change);
   std::erase_if(unsynced_names_, is_here);
+  std::erase_if(unsynced_folders_, [&](const path& made) { return made.parent_path() == folder; });
   return {};
 }
 

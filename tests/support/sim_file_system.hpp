@@ -14,8 +14,8 @@
 namespace sluice::test {
 
 /// A file system in memory that forgets at a crash what was not synced, as a disk may: of a file any mix of old and
-/// new 512-byte sectors survives, of a folder's creates, renames and removes any first part. Folders themselves are
-/// durable at once. Everything random follows the seed. Thread-safe.
+/// new 512-byte sectors survives, of a folder's creates, renames and removes any first part; of a folder
+/// that its parent was not synced for, nothing. Everything random follows the seed. Thread-safe.
 class sim_file_system : public file_system {
 public:
   struct inode {
@@ -94,6 +94,7 @@ private:
   std::uint64_t random_below(std::uint64_t bound);
   void write(inode& node, byte_view bytes, std::uint64_t offset);
   void forget_unsynced(inode& node);
+  void forget_folder(const path& lost);
 
   expected<void> write_parts(inode& node, const path& where, std::span<const byte_view> parts, std::uint64_t offset);
   expected<void> sync_file(inode& node, const path& where);
@@ -104,7 +105,7 @@ private:
   names names_;
   names durable_names_;
   std::vector<name_change> unsynced_names_;
-  std::set<path> folders_{"/"};
+  std::set<path> folders_{"/"}, unsynced_folders_;
   std::set<path> locks_;
   std::map<path, std::uint64_t> read_;
   std::uint64_t next_inode_ = 1;

@@ -152,7 +152,7 @@ TEST_F(storage_store, rotates_by_size_and_seals) {
   for (auto& segment : segments) {
     auto reader = segment_reader::open(files, segment.path).value();
     EXPECT_EQ(reader.is_sealed(), segment.number != segments.back().number);
-    EXPECT_LE(reader.body_end(), options.segment_bytes);
+    EXPECT_LE(reader.body_end() - reader.header().encoded_bytes(), options.segment_bytes);
   }
   EXPECT_EQ(stored_frames(files), 20u);
   target.reset();
@@ -165,6 +165,31 @@ TEST_F(storage_store, a_frame_larger_than_a_segment_has_one_of_its_own) {
   for (int i = 0; i < 3; ++i)
     EXPECT_TRUE(target->commit(std::vector{maker.lines(std::string(500, 'x'))}, start)[0]);
   EXPECT_EQ(list_segments(files, folder)->size(), 3u);
+}
+
+TEST_F(storage_store, many_streams_do_not_make_segments_small) {
+  options.segment_bytes = 4096;
+  auto target = open();
+  for (std::uint8_t i = 1; i <= 100; ++i) // their entries alone exceed a segment's size
+    target->commit(std::vector{frame_maker{make_stream(1, i)}.lines("x\n")}, start);
+  auto before = list_segments(files, folder)->size();
+  std::vector<frame> frames;
+  for (int i = 0; i < 40; ++i)
+    frames.push_back(maker.lines("y\n"));
+  for (auto& answer : target->commit(frames, start))
+    EXPECT_TRUE(answer);
+  EXPECT_LE(list_segments(files, folder)->size(), before + 3);
+}
+
+TEST_F(storage_store, makes_its_folder_and_those_above_it_durable) {
+  const std::filesystem::path deep = "/var/lib/sluice";
+  {
+    auto target = store::open(files, deep, options, start);
+    ASSERT_TRUE(target) << target.error().message;
+    EXPECT_TRUE((*target)->commit(std::vector{maker.lines("a\n")}, start)[0]);
+  }
+  files.crash();
+  EXPECT_EQ(store::open(files, deep, options, start).value()->last(maker.stream()), maker.last());
 }
 
 TEST_F(storage_store, rotates_by_age_only_what_holds_a_frame) {
