@@ -38,9 +38,9 @@ void log_recovery(const store_recovery& found, const std::string& folder) {
                  to_string(found.cut->where), found.cut->bytes);
 }
 
-/// Ends the process if the actor ends before its time.
-void watch(caf::actor_system& system, const storage_writer_actor& storage, std::atomic<bool>& broken) {
-  system.spawn([storage, &broken](caf::event_based_actor* self) -> caf::behavior {
+/// Ends the process if the actor ends before its time. Lives as long as its handle: a monitor alone keeps nobody alive.
+caf::actor watch(caf::actor_system& system, const storage_writer_actor& storage, std::atomic<bool>& broken) {
+  return system.spawn([storage, &broken](caf::event_based_actor* self) -> caf::behavior {
     self->monitor(storage);
     self->set_down_handler([self, &broken](const caf::down_msg& x) {
       if (x.reason) {
@@ -115,7 +115,7 @@ int run(const receive_options& options) {
 
   std::atomic<bool> broken = false;
   auto storage = spawn_storage_writer(system, env, std::move(*opened));
-  watch(system, storage, broken);
+  auto watcher = watch(system, storage, broken);
   auto stats = spawn_stats_aggregator(system, env, log_stats(options.stats_interval));
   auto acceptor = spawn_acceptor(system, options.acceptor, storage);
   auto result = exit_code::done;
@@ -133,6 +133,15 @@ int run(const receive_options& options) {
   return static_cast<int>(result);
 }
 
+/// Smaller segments would cost more in headers, footers and syncs than they hold.
+expected<std::uint64_t> parse_segment_size(const std::string& text) {
+  constexpr std::uint64_t least = 64 * 1024;
+  auto size = parse_size(text);
+  if (size && *size < least)
+    return fail(errc::invalid_argument, fmt::format("'{}' is too small for a segment; give 64KiB at least", text));
+  return size;
+}
+
 } // namespace
 
 void add_receive(CLI::App& app) {
@@ -145,10 +154,12 @@ void add_receive(CLI::App& app) {
     ->required()
     ->type_name("DIR");
   add_parsed(*sub, "--durability", options->store.durability, "fsync|os|memory",
-             "What an acknowledgement means: on disk (fsync), written (os), or received (memory)",
+             "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or the "
+             "store is closed (os); written, and never synced (memory)",
              [](const std::string& text) { return parse_durability(text); })
     ->default_str("fsync");
-  add_size(*sub, "--segment-bytes", options->store.segment_bytes, "Size at which a segment is sealed")
+  add_parsed(*sub, "--segment-bytes", options->store.segment_bytes, "SIZE",
+             "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
     ->default_str("256MiB");
   sub->add_option("--max-used-percent", options->store.max_used_percent,
                   "Refuse frames while the file system is fuller than this")

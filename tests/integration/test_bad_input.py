@@ -65,6 +65,7 @@ def test_options_of_ship(sluice, options, says):
 @pytest.mark.parametrize("options, says", [
     (["--durability", "maybe"], "maybe"),
     (["--segment-bytes", "much"], "much"),
+    (["--segment-bytes", "63KiB"], "64KiB at least"),
     (["--max-used-percent", "0"], "--max-used-percent"),
     (["--max-used-percent", "101"], "--max-used-percent"),
     (["--max-connections", "0"], "--max-connections"),

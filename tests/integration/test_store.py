@@ -79,7 +79,7 @@ def test_rotation_over_a_restart(sluice):
     sluice.ship(receiver, path, "--batch-bytes", "16KiB")
     assert receiver.stop() == 0
     path.write_bytes(data + data)
-    receiver = sluice.receiver("store", "--segment-bytes", "1KiB")
+    receiver = sluice.receiver("store", "--segment-bytes", "100KiB")
     sluice.ship(receiver, path, "--batch-bytes", "16KiB")
     assert_same(sluice.stored(receiver, path), data + data)
 
