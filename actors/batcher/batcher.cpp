@@ -6,6 +6,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include "actors/runtime/awaitables.hpp"
 #include "actors/stats/metrics.hpp"
 
 namespace sluice {
@@ -95,7 +96,7 @@ struct batcher_state {
   }
 
   void flush_later(const stream_id& id, std::uint64_t sequence) {
-    self_->run_delayed(limits_.timeout, [this, id, sequence] {
+    run_later(self_, limits_.timeout, [this, id, sequence] {
       if (auto* stream = find(id); stream && stream->builder.sequence() == sequence)
         flush(*stream);
     });
