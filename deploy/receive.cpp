@@ -154,8 +154,8 @@ void add_receive(CLI::App& app) {
     ->required()
     ->type_name("DIR");
   add_parsed(*sub, "--durability", options->store.durability, "fsync|os|memory",
-             "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or the "
-             "store is closed (os); written, and never synced (memory)",
+             "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or "
+             "the store is closed (os); written, and never synced (memory)",
              [](const std::string& text) { return parse_durability(text); })
     ->default_str("fsync");
   add_parsed(*sub, "--segment-bytes", options->store.segment_bytes, "SIZE",

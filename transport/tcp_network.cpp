@@ -205,7 +205,8 @@ tcp_network::~tcp_network() {
 }
 
 std::unique_ptr<link> tcp_network::connect(const endpoint& peer, const link_options& options) {
-  return std::make_unique<tcp_link>(engine_, std::make_shared<tcp_connection>(engine_->io, peer, options, engine_->room));
+  return std::make_unique<tcp_link>(
+    engine_, std::make_shared<tcp_connection>(engine_->io, peer, options, engine_->room));
 }
 
 expected<std::unique_ptr<listener>> tcp_network::listen(

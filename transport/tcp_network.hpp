@@ -11,8 +11,8 @@ namespace sluice {
 /// that outlive it are mute. It must not be destroyed by a handler.
 class tcp_network final : public network {
 public:
-  /// What all links together may hold of messages beyond 2 MiB each and beyond the credit that their owners grant. A link
-  /// that would need more is refused with `overloaded`.
+  /// What all links together may hold of messages beyond 2 MiB each and beyond the credit that their owners grant. A
+  /// link that would need more is closed with `overloaded`.
   static constexpr std::size_t default_large_message_bytes = 256 * 1024 * 1024;
 
   explicit tcp_network(std::size_t max_large_message_bytes = default_large_message_bytes);

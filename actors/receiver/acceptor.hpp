@@ -9,9 +9,9 @@ namespace sluice {
 
 struct acceptor_config {
   receiver_config receiver;
-  /// Further connections are refused. Bounds the memory of all receivers: a connection holds at most its window, 2 MiB of
-  /// the message that is coming, and its answers that are not read (receiver_config); what messages take beyond that is
-  /// bounded for all of them by the network (docs/specs/protocol.md).
+  /// Further connections are refused. Bounds the memory of all receivers: a connection holds at most its window,
+  /// 2 MiB of the message that is coming, and its answers that are not read (receiver_config); what messages take
+  /// beyond that is bounded for all of them by the network (docs/specs/protocol.md).
   std::size_t max_connections = 1024;
 };
 

@@ -15,8 +15,9 @@ namespace sluice {
 
 namespace {
 
-/// Validation of bytes is the link's, deduplication the store's; this is what lies between: one coroutine per message, which
-/// asks storage and takes the answer back to the shipper, and the credit with it. Storage answers in order, so they end in order.
+/// Validation of bytes is the link's, deduplication the store's; this is what lies between: one coroutine per
+/// message, which asks storage and takes the answer back to the shipper, and the credit with it. Storage answers in
+/// order, so they end in order.
 struct receiver_state {
   static inline const char* name = "receiver";
 
@@ -145,7 +146,8 @@ struct receiver_state {
 
   /// Counts a frame that storage has not answered in or out.
   void hold(const frame& x, int sign) {
-    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
+    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count),
+                  sign * static_cast<std::int64_t>(x.size()));
   }
 
   receiver_actor::pointer self_;

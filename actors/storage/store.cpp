@@ -34,7 +34,8 @@ expected<void> make_durable_folder(file_system& files, const std::filesystem::pa
 expected<std::unique_ptr<store>> store::open(
   file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
   if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
-    return fail(ok.error());
+    return fail(
+      ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
   auto lock = files.lock(folder / "lock");
   if (!lock && lock.error().code == errc::locked)
     return fail(errc::locked, fmt::format("store {} is in use: {}; stop the other process or name another folder",
