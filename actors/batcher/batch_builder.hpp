@@ -44,9 +44,6 @@ public:
   std::uint32_t records() const noexcept { return header_.record_count; }
   std::size_t bytes() const noexcept { return empty() ? 0 : lines_->text_bytes(); }
 
-  /// Sequence of the batch at hand.
-  std::uint64_t sequence() const noexcept { return header_.sequence; }
-
 private:
   batch_limits limits_;
   frame_header header_; ///< Of the batch at hand.

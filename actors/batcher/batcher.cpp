@@ -19,6 +19,7 @@ struct batcher_state {
   struct open_batch {
     batch_builder builder;
     upstream_actor source;
+    caf::disposable timer{}; ///< Flushes the batch at hand.
     std::uint64_t handed_on = 0; ///< Position up to which batches have gone on.
     std::uint64_t acked = 0;     ///< Position up to which they are durable.
   };
@@ -41,6 +42,7 @@ struct batcher_state {
       },
       [this](const restart_stream& x) {
         if (auto* stream = find(x.stream)) {
+          stream->timer.dispose();
           hold(stream->builder, -1);
           if (auto records = stream->builder.restart(x.last))
             metrics_.discarded("made_again", records);
@@ -92,12 +94,12 @@ struct batcher_state {
     if (stream.builder.full())
       flush(stream);
     else if (begins)
-      flush_later(id, stream.builder.sequence());
+      flush_later(id, stream);
   }
 
-  void flush_later(const stream_id& id, std::uint64_t sequence) {
-    run_later(self_, limits_.timeout, [this, id, sequence] {
-      if (auto* stream = find(id); stream && stream->builder.sequence() == sequence)
+  void flush_later(const stream_id& id, open_batch& stream) {
+    stream.timer = run_later(self_, limits_.timeout, [this, id] {
+      if (auto* stream = find(id))
         flush(*stream);
     });
   }
@@ -105,6 +107,7 @@ struct batcher_state {
   void flush(open_batch& stream) {
     if (stream.builder.empty())
       return;
+    stream.timer.dispose();
     hold(stream.builder, -1);
     auto made = stream.builder.finish(*pool_);
     stream.handed_on = made.header.position_end;

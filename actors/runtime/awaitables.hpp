@@ -46,23 +46,27 @@ caf::disposable run_later(caf::scheduled_actor* self, caf::timespan delay, F wor
                         caf::weak_actor_ptr{self->ctrl()});
 }
 
-/// `co_await sleep_for(self, 5s)`: a while on the actor clock.
-class [[nodiscard]] sleep_awaiter {
+/// Waits for a completion, or for `otherwise` to come after `duration`, whichever is first. Its timer leaves the clock
+/// with it: the clock sorts all that it holds whenever it is given one, so none may stay for nothing.
+template <class T>
+class [[nodiscard]] timed_awaiter {
 public:
-  sleep_awaiter(caf::scheduled_actor* self, caf::timespan duration)
-    : timer_(run_later(self, duration, [done = wake_.done()] { done(true); })) {}
-  sleep_awaiter(const sleep_awaiter&) = delete;
-  ~sleep_awaiter() { timer_.dispose(); }
+  timed_awaiter(caf::scheduled_actor* self, caf::timespan duration, T otherwise)
+    : timer_(run_later(self, duration, [done = meet_.done(), otherwise = std::move(otherwise)] { done(otherwise); })) {}
+  timed_awaiter(timed_awaiter&&) = default;
+  ~timed_awaiter() { timer_.dispose(); }
 
-  auto operator co_await() const { return wake_.wait(); }
+  auto done() const { return meet_.done(); }
+  auto operator co_await() const { return meet_.wait(); }
 
 private:
-  completion<bool> wake_;
+  completion<T> meet_;
   caf::disposable timer_;
 };
 
-inline sleep_awaiter sleep_for(caf::scheduled_actor* self, caf::timespan duration) {
-  return {self, duration};
+/// `co_await sleep_for(self, 5s)`: a while on the actor clock.
+inline timed_awaiter<bool> sleep_for(caf::scheduled_actor* self, caf::timespan duration) {
+  return {self, duration, true};
 }
 
 namespace detail {
@@ -94,15 +98,15 @@ auto request(Self* self, const Handle& peer, caf::timespan timeout, Ts&&... xs) 
   using answers = caf::response_type_t<typename Handle::signatures, std::decay_t<Ts>...>;
   using answer = typename detail::request_result<answers>::type;
   using outcome = caf::expected<answer>;
-  completion<outcome> meet;
-  auto pending = self->request(peer, timeout, std::forward<Ts>(xs)...);
-  auto on_error = [done = meet.done()](caf::error& reason) { done(outcome{std::move(reason)}); };
+  timed_awaiter<outcome> waiting{self, timeout, outcome{caf::make_error(caf::sec::request_timeout)}};
+  // CAF's own timeout would stay in the clock when the answer has come.
+  auto pending = self->request(peer, caf::infinite, std::forward<Ts>(xs)...);
+  auto on_error = [done = waiting.done()](caf::error& reason) { done(outcome{std::move(reason)}); };
   if constexpr (std::is_void_v<answer>)
-    std::move(pending).then([done = meet.done()] { done(outcome{caf::unit}); }, on_error);
+    std::move(pending).then([done = waiting.done()] { done(outcome{caf::unit}); }, on_error);
   else
-    std::move(pending).then([done = meet.done()](answer& x) { done(outcome{std::move(x)}); },
-                            on_error);
-  return meet.wait();
+    std::move(pending).then([done = waiting.done()](answer& x) { done(outcome{std::move(x)}); }, on_error);
+  return waiting;
 }
 
 /// `auto result = co_await run_blocking(self, io, work)`: runs `work` on the executor and gives back what it returns.
@@ -144,11 +148,9 @@ public:
   /// As `wait`, for at most `timeout`. Returns whether there was a notification.
   task<bool> wait_for(caf::timespan timeout) {
     if (!notified_) {
-      completion<bool> meet;
-      waiting_ = meet.done();
-      auto timer = run_later(self_, timeout, [done = meet.done()] { done(false); });
-      co_await meet.wait();
-      timer.dispose();
+      timed_awaiter<bool> waiting{self_, timeout, false};
+      waiting_ = waiting.done();
+      co_await waiting;
       waiting_.reset();
     }
     co_return std::exchange(notified_, false);

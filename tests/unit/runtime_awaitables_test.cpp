@@ -131,6 +131,15 @@ TEST_F(runtime_awaitables, request_yields_the_answer) {
   EXPECT_EQ(log_, (words{"42", "destroyed", "told"}));
 }
 
+// A receiver asks storage once per frame: timers that stay for a minute would be sorted again for every frame.
+TEST_F(runtime_awaitables, request_leaves_no_timer_when_it_is_answered) {
+  auto to = peer();
+  start([this, to](auto* self) { return ask(self, to, &log_, mark()); });
+  run();
+  EXPECT_EQ(log_, (words{"42", "destroyed"}));
+  EXPECT_FALSE(scheduler().clock().has_pending_timeout());
+}
+
 TEST_F(runtime_awaitables, request_yields_an_error_after_its_timeout) {
   auto to = peer(true);
   start([this, to](auto* self) { return ask(self, to, &log_, mark()); });
