@@ -21,11 +21,15 @@
 ///
 /// The way down, in order, each hop a message:
 ///   source ──chunk──▶ batcher ──batch──▶ compressor ──frame──▶ shipper ══link══▶ receiver ──frame──▶ storage writer
-/// `open_stream`, `end_stream` and `end_of_input` travel the same way between the data, so that they cannot overtake it.
+/// What tells of a stream's life (`open_stream`, `restart_stream`, `end_stream`, `end_of_input`) travels the same way
+/// between the data, so that it cannot overtake it.
 ///
-/// The way back: storage answers each frame with an ack, the receiver sends it over the link, the shipper hands it to the batcher and that
-/// to the source. An ack is also the credit: a source keeps at most `window` bytes between what it has read and what is acknowledged,
-/// which bounds every mailbox and buffer of the process at once.
+/// The way back: storage answers each frame with an ack, the receiver sends it over the link, the shipper hands it to
+/// the batcher and that to the source. An ack is also the credit: a source keeps at most `window` bytes between what it
+/// has read and what is acknowledged, which bounds every mailbox and buffer of the process at once.
+
+// One message per line:
+// clang-format off
 
 namespace sluice {
 

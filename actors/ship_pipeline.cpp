@@ -16,8 +16,7 @@ void ship_pipeline::kill() {
   caf::anon_send_exit(shipper, caf::exit_reason::kill);
 }
 
-ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env,
-                                  ship_pipeline_config config) {
+ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config) {
   auto pool = std::make_shared<buffer_pool>();
   ship_pipeline made;
   config.source.limits.max_bytes = config.batch.max_bytes;

@@ -31,7 +31,6 @@ struct ship_pipeline {
 };
 
 /// Starts source, batcher, compressor and shipper on this node, joined.
-ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env,
-                                  ship_pipeline_config config);
+ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config);
 
 } // namespace sluice

@@ -6,12 +6,11 @@
 #include <optional>
 #include <utility>
 
+#include <CLI/Error.hpp>
+#include <CLI/Option.hpp>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <CLI/Error.hpp>
-#include <CLI/Option.hpp>
 
 namespace sluice {
 
@@ -36,39 +35,39 @@ constexpr double kibi = 1024, kilo = 1000;
 
 exit_code to_exit_code(errc reason) {
   switch (reason) {
-    case errc::none:
-      return exit_code::done;
-    case errc::invalid_argument:
-      return exit_code::usage;
-    case errc::truncated:
-    case errc::bad_magic:
-    case errc::unsupported_version:
-    case errc::too_large:
-    case errc::bad_checksum:
-    case errc::malformed:
-    case errc::unknown_codec:
-    case errc::decompression_failed:
-    case errc::sequence_gap:
-    case errc::stale_epoch:
-      return exit_code::bad_data;
-    case errc::foreign_protocol:
-    case errc::protocol_violation:
-    case errc::timed_out:
-    case errc::connection_lost:
-    case errc::unreachable:
-    case errc::shutting_down:
-    case errc::overloaded:
-      return exit_code::unavailable;
-    case errc::address_in_use:
-    case errc::locked:
-      return exit_code::cannot_create;
-    case errc::storage_full:
-    case errc::io_error:
-    case errc::not_found:
-    case errc::permission_denied:
-    case errc::is_a_directory:
-    case errc::not_rereadable:
-      return exit_code::io_error;
+  case errc::none:
+    return exit_code::done;
+  case errc::invalid_argument:
+    return exit_code::usage;
+  case errc::truncated:
+  case errc::bad_magic:
+  case errc::unsupported_version:
+  case errc::too_large:
+  case errc::bad_checksum:
+  case errc::malformed:
+  case errc::unknown_codec:
+  case errc::decompression_failed:
+  case errc::sequence_gap:
+  case errc::stale_epoch:
+    return exit_code::bad_data;
+  case errc::foreign_protocol:
+  case errc::protocol_violation:
+  case errc::timed_out:
+  case errc::connection_lost:
+  case errc::unreachable:
+  case errc::shutting_down:
+  case errc::overloaded:
+    return exit_code::unavailable;
+  case errc::address_in_use:
+  case errc::locked:
+    return exit_code::cannot_create;
+  case errc::storage_full:
+  case errc::io_error:
+  case errc::not_found:
+  case errc::permission_denied:
+  case errc::is_a_directory:
+  case errc::not_rereadable:
+    return exit_code::io_error;
   }
   return exit_code::io_error;
 }
@@ -88,27 +87,27 @@ expected<std::chrono::milliseconds> parse_duration(std::string_view text) {
   auto value = with_unit(text, units);
   constexpr double longest = 1000.0 * 86400e3;
   if (!value || *value > longest)
-    return fail(errc::invalid_argument,
-                fmt::format("'{}' is not a duration; write for instance 500ms, 5s, 2m or 1h", text));
+    return fail(
+      errc::invalid_argument, fmt::format("'{}' is not a duration; write for instance 500ms, 5s, 2m or 1h", text));
   return std::chrono::milliseconds{static_cast<std::int64_t>(*value)};
 }
 
 expected<std::uint64_t> parse_size(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, double>, 8> units{
-    {{"", 1}, {"B", 1}, {"KiB", kibi}, {"MiB", kibi * kibi}, {"GiB", kibi * kibi * kibi},
-     {"KB", kilo}, {"MB", kilo * kilo}, {"GB", kilo * kilo * kilo}}};
+  static constexpr std::array<std::pair<std::string_view, double>, 8> units{{{"", 1}, {"B", 1}, {"KiB", kibi},
+    {"MiB", kibi * kibi}, {"GiB", kibi * kibi * kibi}, {"KB", kilo}, {"MB", kilo * kilo}, {"GB", kilo * kilo * kilo}}};
   auto value = with_unit(text, units);
   constexpr double largest = 1e18;
   if (!value || *value > largest)
-    return fail(errc::invalid_argument,
-                fmt::format("'{}' is not a size; write for instance 4096, 64KiB or 1MiB", text));
+    return fail(
+      errc::invalid_argument, fmt::format("'{}' is not a size; write for instance 4096, 64KiB or 1MiB", text));
   return static_cast<std::uint64_t>(*value);
 }
 
 expected<endpoint> parse_link_endpoint(std::string_view url) {
   auto parsed = parse_endpoint(url);
   if (parsed && parsed->scheme != "tcp")
-    return fail(errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp", url, parsed->scheme));
+    return fail(
+      errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp", url, parsed->scheme));
   return parsed;
 }
 
@@ -120,13 +119,12 @@ std::string format_size(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, units[unit]);
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
-                          const std::string& help) {
+CLI::Option* add_duration(
+  CLI::App& app, const std::string& name, std::chrono::milliseconds& value, const std::string& help) {
   return add_parsed(app, name, value, "DURATION", help, parse_duration);
 }
 
-CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
-                      const std::string& help) {
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help) {
   return add_parsed(app, name, value, "SIZE", help, parse_size);
 }
 

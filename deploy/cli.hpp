@@ -43,7 +43,8 @@ expected<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// `4096`, `64KiB`, `1MiB`, `2GiB`, also `KB`, `MB`, `GB` for powers of ten. Errors: invalid_argument.
 expected<std::uint64_t> parse_size(std::string_view text);
 
-/// Where frames go or come from, as `tcp://host:7070`. Errors: invalid_argument, also for a scheme that carries no frames.
+/// Where frames go or come from, as `tcp://host:7070`. Errors: invalid_argument, also for a scheme that carries no
+/// frames.
 expected<endpoint> parse_link_endpoint(std::string_view url);
 
 /// `1.2 MiB`.
@@ -51,8 +52,8 @@ std::string format_size(double bytes);
 
 /// An option whose text `parse` turns into a value, or says what is wrong with it; that is a usage error then.
 template <class T, class Parse>
-CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const std::string& type,
-                        const std::string& help, Parse parse) {
+CLI::Option* add_parsed(
+  CLI::App& app, const std::string& name, T& value, const std::string& type, const std::string& help, Parse parse) {
   return app
     .add_option_function<std::string>(
       name,
@@ -67,10 +68,9 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& value, const 
 }
 
 /// Options whose values have units or form; a value that cannot be read is a usage error that says what can.
-CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
-                          const std::string& help);
-CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value,
-                      const std::string& help);
+CLI::Option* add_duration(
+  CLI::App& app, const std::string& name, std::chrono::milliseconds& value, const std::string& help);
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help);
 CLI::Option* add_labels(CLI::App& app, label_set& labels, const std::string& help);
 
 /// The log goes to stderr; `--log-level` of every verb that runs actors.

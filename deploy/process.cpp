@@ -42,9 +42,12 @@ actor_config::actor_config() {
 }
 
 real_environment::real_environment()
-  : io_(make_thread_executor(io_threads)),
-    env_{network_, files_, *io_, [] { return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now()); },
-         random_seed()} {}
+  : io_(make_thread_executor(io_threads)), env_{network_, files_, *io_,
+                                             [] {
+                                               return std::chrono::time_point_cast<std::chrono::nanoseconds>(
+                                                 std::chrono::system_clock::now());
+                                             },
+                                             random_seed()} {}
 
 actor_process::~actor_process() {
   system_.await_all_actors_done();
@@ -68,15 +71,15 @@ signal_wait::event signal_wait::wait(std::optional<std::chrono::steady_clock::ti
       left = {ns / 1'000'000'000, ns % 1'000'000'000};
     }
     switch (sigtimedwait(&set, nullptr, &left)) {
-      case SIGINT:
-      case SIGTERM:
-        return event::terminate;
-      case SIGHUP:
-        return event::reload;
-      case wake_signal:
-        return event::woken;
-      default:
-        break; // a timeout, which the next round notices, or an interruption
+    case SIGINT:
+    case SIGTERM:
+      return event::terminate;
+    case SIGHUP:
+      return event::reload;
+    case wake_signal:
+      return event::woken;
+    default:
+      break; // a timeout, which the next round notices, or an interruption
     }
   }
 }

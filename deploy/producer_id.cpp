@@ -26,7 +26,7 @@ expected<id128> parse(const std::filesystem::path& where, const std::string& tex
   } catch (const std::runtime_error&) {
     return fail(errc::malformed, fmt::format("{}: does not hold a UUID; remove it to become a new agent, which ships "
                                              "everything anew",
-                                             where.string()));
+                                   where.string()));
   }
 }
 

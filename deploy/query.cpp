@@ -1,12 +1,12 @@
+#include "actors/query/query.hpp"
+
 #include <cerrno>
 #include <cstring>
 
-#include <unistd.h>
-
 #include <CLI/App.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "actors/query/query.hpp"
 #include "actors/query/query_output.hpp"
 #include "actors/text/time_text.hpp"
 #include "deploy/cli.hpp"
@@ -45,10 +45,8 @@ int run(const query_arguments& arguments) {
       failure = errno;
     return failure == 0;
   });
-  auto done = run_query(files, arguments.folder, arguments.options, *output, [](const damage& x) {
-    report(verb, exit_code::bad_data,
-           to_string(x) + "; passed over");
-  });
+  auto done = run_query(files, arguments.folder, arguments.options, *output,
+    [](const damage& x) { report(verb, exit_code::bad_data, to_string(x) + "; passed over"); });
   output->finish();
   if (!done)
     return report(verb, done.error());
@@ -64,27 +62,26 @@ void add_query(CLI::App& app) {
   auto arguments = std::make_shared<query_arguments>();
   auto labels = std::make_shared<label_set>();
   auto& options = arguments->options;
-  auto parse_time = [](const std::string& text) {
-    return sluice::parse_time(text, std::chrono::system_clock::now());
-  };
+  auto parse_time = [](const std::string& text) { return sluice::parse_time(text, std::chrono::system_clock::now()); };
   sub->add_option("--store", arguments->folder, "Folder of the store")->required()->type_name("DIR");
-  add_parsed(*sub, "--since", options.since, "TIME", "From this time on: RFC 3339, a date, or a while back, as 15m", parse_time);
+  add_parsed(
+    *sub, "--since", options.since, "TIME", "From this time on: RFC 3339, a date, or a while back, as 15m", parse_time);
   add_parsed(*sub, "--until", options.until, "TIME", "Before this time", parse_time);
   add_labels(*sub, *labels, "Only streams with this label; may be repeated");
   add_parsed(*sub, "--severity", options.level, "LEVEL", "Only records at least as severe, as warning",
-             [](const std::string& text) -> expected<severity> {
-               if (auto level = parse_severity(text))
-                 return *level;
-               return fail(errc::invalid_argument, fmt::format("'{}' is not a severity; write emergency, alert, critical, error, "
-                                                               "warning, notice, informational or debug",
-                                                               text));
-             });
+    [](const std::string& text) -> expected<severity> {
+      if (auto level = parse_severity(text))
+        return *level;
+      return fail(
+        errc::invalid_argument, fmt::format("'{}' is not a severity; write emergency, alert, critical, error, "
+                                            "warning, notice, informational or debug",
+                                  text));
+    });
   sub->add_option("--contains", options.contains, "Only records that contain this text")->type_name("TEXT");
   sub->add_option("--match", options.match, "Only records that match this regular expression (RE2)")->type_name("RE");
-  sub->add_option("--limit", options.limit, "At most so many records")
-    ->check(CLI::NonNegativeNumber)
-    ->type_name("N");
-  add_parsed(*sub, "--output", arguments->format, "raw|json|count", "What to print", [](const std::string& text) { return parse_query_format(text); });
+  sub->add_option("--limit", options.limit, "At most so many records")->check(CLI::NonNegativeNumber)->type_name("N");
+  add_parsed(*sub, "--output", arguments->format, "raw|json|count", "What to print",
+    [](const std::string& text) { return parse_query_format(text); });
   sub->callback([arguments, labels] {
     arguments->options.labels.assign(labels->begin(), labels->end());
     finish(run(*arguments));

@@ -2,12 +2,11 @@
 #include <cstdlib>
 
 #include <CLI/App.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "actors/errors.hpp"
 #include "actors/receiver/acceptor.hpp"
@@ -35,7 +34,7 @@ void log_recovery(const store_recovery& found, const std::string& folder) {
   spdlog::info("storage: {}: {} segments, {} streams", folder, found.segments, found.streams);
   if (found.cut)
     spdlog::warn("storage: {}; cut off {} bytes at the end, none of which was acknowledged as durable",
-                 to_string(found.cut->where), found.cut->bytes);
+      to_string(found.cut->where), found.cut->bytes);
 }
 
 /// Ends the process if the actor ends before its time. Lives as long as its handle: a monitor alone keeps nobody alive.
@@ -60,14 +59,14 @@ stats_config log_stats(std::chrono::milliseconds interval) {
             if (stored == last)
               return;
             spdlog::info("storage: {:.0f} records stored, {:.0f} new, {} on disk", stored, stored - last,
-                         format_size(total(x, "component_sent_bytes_total", {{"component_id", "storage-writer"}})));
+              format_size(total(x, "component_sent_bytes_total", {{"component_id", "storage-writer"}})));
             last = stored;
           }};
 }
 
 /// Opens all listeners, or tells which could not be opened.
-expected<std::vector<std::unique_ptr<listener>>> open_listeners(network& net, const std::vector<endpoint>& addresses,
-                                                                const acceptor_actor& acceptor) {
+expected<std::vector<std::unique_ptr<listener>>> open_listeners(
+  network& net, const std::vector<endpoint>& addresses, const acceptor_actor& acceptor) {
   std::vector<std::unique_ptr<listener>> listeners;
   for (auto& where : addresses) {
     auto made = listen_for(acceptor, net, where, link_options{});
@@ -154,15 +153,16 @@ void add_receive(CLI::App& app) {
     ->required()
     ->type_name("DIR");
   add_parsed(*sub, "--durability", options->store.durability, "fsync|os|memory",
-             "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or "
-             "the store is closed (os); written, and never synced (memory)",
-             [](const std::string& text) { return parse_durability(text); })
+    "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or "
+    "the store is closed (os); written, and never synced (memory)",
+    [](const std::string& text) { return parse_durability(text); })
     ->default_str("fsync");
   add_parsed(*sub, "--segment-bytes", options->store.segment_bytes, "SIZE",
-             "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
+    "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
     ->default_str("256MiB");
-  sub->add_option("--max-used-percent", options->store.max_used_percent,
-                  "Refuse frames while the file system is fuller than this")
+  sub
+    ->add_option(
+      "--max-used-percent", options->store.max_used_percent, "Refuse frames while the file system is fuller than this")
     ->check(CLI::Range(1, 100))
     ->default_str("90");
   sub->add_option("--max-connections", options->acceptor.max_connections, "Further connections are refused")

@@ -1,15 +1,13 @@
 #include <filesystem>
 #include <future>
 
-#include <unistd.h>
-
 #include <CLI/App.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "actors/errors.hpp"
 #include "actors/ship_pipeline.hpp"
@@ -93,14 +91,14 @@ stats_config print_progress(bool wanted) {
   return {wanted ? 1000ms : 0ms, [last = 0.0](const stats_snapshot& x) mutable {
             auto acked = total(x, "component_sent_bytes_total", {{"component_id", "shipper"}});
             fmt::print(stderr, "{:.0f} records acknowledged, {}, {}/s, {} on their way\n",
-                       total(x, "component_sent_events_total", {{"component_id", "shipper"}}), format_size(acked),
-                       format_size(acked - last),
-                       format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})));
+              total(x, "component_sent_events_total", {{"component_id", "shipper"}}), format_size(acked),
+              format_size(acked - last), format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})));
             last = acked;
           }};
 }
 
-/// Waits, as an actor, for the shipper to be drained or an actor of the pipeline to end before its time, and wakes the main thread.
+/// Waits, as an actor, for the shipper to be drained or an actor of the pipeline to end before its time, and wakes the
+/// main thread.
 using drain_result = expected<ship_status>;
 std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& pipeline) {
   auto promise = std::make_shared<std::promise<drain_result>>();
@@ -117,7 +115,7 @@ std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& 
     self->monitor(pipeline.compressor);
     self->request(pipeline.shipper, caf::infinite, drain_atom_v)
       .then([done](const ship_status& status) { done(status); },
-            [done](const caf::error& reason) { done(fail(from_caf(reason))); });
+        [done](const caf::error& reason) { done(fail(from_caf(reason))); });
   });
   return result;
 }
@@ -126,13 +124,15 @@ std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& 
 exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   auto cause = status.last_error.message.empty() ? std::string{} : "; last error: " + status.last_error.message;
   if (!status.was_connected) {
-    report(verb, exit_code::unavailable, fmt::format("{}: no receiver has answered, nothing was shipped{}", why, cause));
+    report(
+      verb, exit_code::unavailable, fmt::format("{}: no receiver has answered, nothing was shipped{}", why, cause));
     return exit_code::unavailable;
   }
   report(verb, exit_code::not_acknowledged,
-         fmt::format("{}: {} records ({}) are acknowledged, {} that were read after them are not{}; ship again to go on from there",
-                     why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)),
-                     format_size(static_cast<double>(status.pending_bytes)), cause));
+    fmt::format(
+      "{}: {} records ({}) are acknowledged, {} that were read after them are not{}; ship again to go on from there",
+      why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)),
+      format_size(static_cast<double>(status.pending_bytes)), cause));
   return exit_code::not_acknowledged;
 }
 
@@ -165,7 +165,7 @@ bool is_ready(const std::future<drain_result>& drained) {
 /// Waits until everything is acknowledged, the deadline has passed, or a second signal ends the patience after the
 /// first has ended the reading. Returns whether there was a signal.
 bool wait_for_end(signal_wait& signals, const ship_options& options, const source_actor& source,
-                  const std::future<drain_result>& drained) {
+  const std::future<drain_result>& drained) {
   std::optional<std::chrono::steady_clock::time_point> deadline;
   if (options.deadline.count() > 0)
     deadline = std::chrono::steady_clock::now() + options.deadline;
@@ -186,8 +186,8 @@ bool wait_for_end(signal_wait& signals, const ship_options& options, const sourc
 }
 
 /// Says how it went.
-exit_code conclude(caf::actor_system& system, const ship_pipeline& pipeline, std::future<drain_result>& drained,
-                   bool interrupted) {
+exit_code conclude(
+  caf::actor_system& system, const ship_pipeline& pipeline, std::future<drain_result>& drained, bool interrupted) {
   constexpr std::chrono::seconds patience{5};
   caf::scoped_actor self{system};
   if (!is_ready(drained)) {
@@ -200,16 +200,15 @@ exit_code conclude(caf::actor_system& system, const ship_pipeline& pipeline, std
   if (!outcome)
     return static_cast<exit_code>(report(verb, outcome.error()));
   fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", outcome->acked_records,
-             format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
-             format_size(static_cast<double>(outcome->sent_bytes)));
+    format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
+    format_size(static_cast<double>(outcome->sent_bytes)));
   std::vector<std::string> errors;
   self->request(pipeline.source, patience, status_atom_v)
     .receive([&](std::vector<std::string>& x) { errors = std::move(x); }, [](const caf::error&) {});
   if (errors.empty())
     return exit_code::done;
-  return static_cast<exit_code>(
-    report(verb, exit_code::io_error,
-           fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
+  return static_cast<exit_code>(report(verb, exit_code::io_error,
+    fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
 }
 
 int run(const ship_options& options) {
@@ -245,9 +244,9 @@ void add_ship(CLI::App& app) {
   sub->add_option("--to", options->to, "Where to ship to, for instance tcp://host:7070")->required()->type_name("URL");
   sub->add_option("--state", options->state, "Folder that keeps this agent's identity")->type_name("DIR");
   add_labels(*sub, options->labels, "A label for every stream; may be repeated");
-  add_parsed(*sub, "--compression", options->how, "zstd[:LEVEL]|none", "How to compress",
-             [](const std::string& text) { return parse_compression(text); })
-    ->default_str("zstd:1");
+  add_parsed(*sub, "--compression", options->how, "zstd[:LEVEL]|none", "How to compress", [](const std::string& text) {
+    return parse_compression(text);
+  })->default_str("zstd:1");
   add_size(*sub, "--batch-bytes", options->batch_bytes, "Largest batch")->default_str("1MiB");
   sub->add_option("--batch-events", options->batch.max_events, "Most records in a batch")
     ->check(CLI::Range(1u, 1'000'000u))

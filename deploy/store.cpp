@@ -22,16 +22,15 @@ int inspect(const std::string& folder, bool json) {
 
 int verify(const std::string& folder) {
   posix_file_system files;
-  auto found = verify_store(files, folder, [](const damage& x) {
-    report("store verify", exit_code::bad_data, to_string(x));
-  });
+  auto found =
+    verify_store(files, folder, [](const damage& x) { report("store verify", exit_code::bad_data, to_string(x)); });
   if (!found)
     return report("store verify", found.error());
   if (found->tail)
     report("store verify", exit_code::done,
-           to_string(*found->tail) + "; this tail is not acknowledged and will be cut at the next start");
+      to_string(*found->tail) + "; this tail is not acknowledged and will be cut at the next start");
   fmt::print("{} segments, {} frames, {} records, {} problems\n", found->segments, found->frames, found->records,
-             found->problems);
+    found->problems);
   return static_cast<int>(found->problems == 0 ? exit_code::done : exit_code::bad_data);
 }
 

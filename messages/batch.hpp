@@ -26,8 +26,7 @@ bool inspect(Inspector& f, frame_header& x) {
     x.compression = static_cast<codec>(value);
     return true;
   };
-  return f.object(x).fields(
-    f.field("codec", get_codec, set_codec), f.field("decoded_bytes", x.decoded_bytes),
+  return f.object(x).fields(f.field("codec", get_codec, set_codec), f.field("decoded_bytes", x.decoded_bytes),
     f.field("stream", x.stream), f.field("epoch", x.epoch), f.field("sequence", x.sequence),
     f.field("record_count", x.record_count), f.field("first_timestamp", x.first_timestamp),
     f.field("last_timestamp", x.last_timestamp), f.field("position_begin", x.position_begin),

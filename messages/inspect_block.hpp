@@ -28,8 +28,7 @@ bool inspect_block(Inspector& f, shared_buffer& block, std::size_t max_bytes) {
       return false;
     if (f.has_human_readable_format())
       return true;
-    return f.value(
-      caf::span<const caf::byte>{reinterpret_cast<const caf::byte*>(view.data()), view.size()});
+    return f.value(caf::span<const caf::byte>{reinterpret_cast<const caf::byte*>(view.data()), view.size()});
   }
 }
 

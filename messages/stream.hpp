@@ -67,8 +67,8 @@ bool inspect(Inspector& f, stream_id& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, stream_point& x) {
-  return f.object(x).fields(f.field("epoch", x.epoch), f.field("sequence", x.sequence),
-                            f.field("position", x.position));
+  return f.object(x).fields(
+    f.field("epoch", x.epoch), f.field("sequence", x.sequence), f.field("position", x.position));
 }
 
 template <class Inspector>

@@ -43,8 +43,8 @@ public:
 
   /// Reads what a pipe or terminal has, waiting for it for at most `patience`: at least one byte, 0 at its end, nothing
   /// if nothing came.
-  virtual expected<std::optional<std::size_t>> read_some(std::span<std::byte> into, std::chrono::milliseconds patience)
-    = 0;
+  virtual expected<std::optional<std::size_t>> read_some(
+    std::span<std::byte> into, std::chrono::milliseconds patience) = 0;
 
   /// Writes all of `parts`, one behind the other, at `offset`. After an error any part may have been written.
   virtual expected<void> write_at(std::span<const byte_view> parts, std::uint64_t offset) = 0;
@@ -94,7 +94,8 @@ public:
   /// Makes the names in a folder durable.
   virtual expected<void> sync_folder(const path& folder) = 0;
 
-  /// Locks a file, making it if need be, against every other process and caller. Error: locked, naming the holder where known.
+  /// Locks a file, making it if need be, against every other process and caller. Error: locked, naming the holder where
+  /// known.
   virtual expected<std::unique_ptr<file_lock>> lock(const path& where) = 0;
 
   /// Bytes free for us and in all, on the file system that holds `where`.
@@ -111,7 +112,8 @@ public:
 /// Reads a whole small file. Error too_large beyond `max_bytes`.
 expected<std::string> read_file(file_system& files, const std::filesystem::path& where, std::size_t max_bytes);
 
-/// Writes a file so that after a crash either the old or the new content is there: to a temporary name, synced, renamed, folder synced.
+/// Writes a file so that after a crash either the old or the new content is there: to a temporary name, synced,
+/// renamed, folder synced.
 expected<void> replace_file(file_system& files, const std::filesystem::path& where, std::string_view content);
 
 } // namespace sluice

@@ -91,9 +91,8 @@ public:
   using accept_handler = std::function<void(std::unique_ptr<link>)>;
 
   /// Errors: address_in_use, permission_denied, invalid_argument, io_error.
-  virtual expected<std::unique_ptr<listener>> listen(const endpoint& where, const link_options& options,
-                                                     accept_handler on_accept)
-    = 0;
+  virtual expected<std::unique_ptr<listener>> listen(
+    const endpoint& where, const link_options& options, accept_handler on_accept) = 0;
 };
 
 } // namespace sluice

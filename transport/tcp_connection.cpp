@@ -52,15 +52,14 @@ std::string without_scheme(const endpoint& where) {
 
 tcp_connection::tcp_connection(
   asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
-  : stream_{io}, timer_{io}, remote_{std::move(peer)},
-    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::shipper}, decoder_{link_side::receiver},
-    room_{std::move(room)} {}
+  : stream_{io}, timer_{io}, remote_{std::move(peer)}, peer_name_{without_scheme(remote_)}, options_{options},
+    side_{link_side::shipper}, decoder_{link_side::receiver}, room_{std::move(room)} {}
 
 tcp_connection::tcp_connection(
   stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
-  : stream_{std::move(accepted)}, timer_{stream_.get_executor()}, remote_{std::move(peer)},
-    peer_name_{without_scheme(remote_)}, options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper},
-    room_{std::move(room)} {}
+  : stream_{std::move(accepted)}, timer_{stream_.get_executor()}, remote_{std::move(peer)}, peer_name_{without_scheme(
+                                                                                              remote_)},
+    options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper}, room_{std::move(room)} {}
 
 tcp_connection::~tcp_connection() {
   room_->bytes -= taken_;

@@ -33,8 +33,8 @@ public:
   using stream = boost::asio::ip::tcp::socket;
 
   /// To be connected to `peer` once started.
-  tcp_connection(boost::asio::io_context& io, endpoint peer, const link_options& options,
-    std::shared_ptr<large_messages> room);
+  tcp_connection(
+    boost::asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);
 
   /// Accepted from `peer`.
   tcp_connection(stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);

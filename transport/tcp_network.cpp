@@ -45,8 +45,8 @@ tl::unexpected<error> cannot_listen(const endpoint& where, const error_code& why
 class tcp_network::engine {
 public:
   explicit engine(std::size_t max_large_message_bytes)
-    : room{std::make_shared<large_messages>(max_large_message_bytes)}, work_{io.get_executor()},
-      thread_{[this] { run(); }} {}
+    : room{std::make_shared<large_messages>(max_large_message_bytes)}, work_{io.get_executor()}, thread_{
+                                                                                                   [this] { run(); }} {}
 
   void stop() {
     work_.reset();

@@ -4,8 +4,7 @@
 
 namespace sluice {
 
-batch_builder::batch_builder(stream_id stream, label_set labels, batch_limits limits)
-  : limits_(limits) {
+batch_builder::batch_builder(stream_id stream, label_set labels, batch_limits limits) : limits_(limits) {
   header_.record_count = 0;
   header_.stream = stream;
   header_.labels = std::move(labels);
@@ -21,9 +20,8 @@ std::uint32_t batch_builder::restart(const stream_point& last) {
 }
 
 bool batch_builder::fits(const chunk& x) const noexcept {
-  return empty()
-         || (lines_->text_bytes() + x.lines->text_bytes() <= limits_.max_bytes
-             && header_.record_count + x.record_count <= limits_.max_events);
+  return empty() || (lines_->text_bytes() + x.lines->text_bytes() <= limits_.max_bytes &&
+                      header_.record_count + x.record_count <= limits_.max_events);
 }
 
 void batch_builder::add(chunk x) {
@@ -39,9 +37,8 @@ void batch_builder::add(chunk x) {
 
 bool batch_builder::full() const noexcept {
   // An unterminated record can have no successor in its payload.
-  return !empty()
-         && (lines_->text_bytes() >= limits_.max_bytes || header_.record_count >= limits_.max_events
-             || lines_->text().back() != '\n');
+  return !empty() && (lines_->text_bytes() >= limits_.max_bytes || header_.record_count >= limits_.max_events ||
+                       lines_->text().back() != '\n');
 }
 
 batch batch_builder::finish(buffer_pool& pool) {

@@ -19,25 +19,20 @@ struct batcher_state {
   struct open_batch {
     batch_builder builder;
     upstream_actor source;
-    caf::disposable timer{}; ///< Flushes the batch at hand.
+    caf::disposable timer{};     ///< Flushes the batch at hand.
     std::uint64_t handed_on = 0; ///< Position up to which batches have gone on.
     std::uint64_t acked = 0;     ///< Position up to which they are durable.
   };
 
-  batcher_state(batcher_actor::pointer self, batch_limits limits, std::shared_ptr<buffer_pool> pool,
-                compressor_actor next)
-    : self_(self),
-      limits_(limits),
-      pool_(std::move(pool)),
-      next_(std::move(next)),
-      metrics_(self->system(), name) {}
+  batcher_state(
+    batcher_actor::pointer self, batch_limits limits, std::shared_ptr<buffer_pool> pool, compressor_actor next)
+    : self_(self), limits_(limits), pool_(std::move(pool)), next_(std::move(next)), metrics_(self->system(), name) {}
 
   batcher_actor::behavior_type make_behavior() {
     return {
       [this](const open_stream& x) {
         streams_.try_emplace(x.stream,
-                             open_batch{batch_builder{x.stream, x.labels, limits_},
-                                        caf::actor_cast<upstream_actor>(x.upstream)});
+          open_batch{batch_builder{x.stream, x.labels, limits_}, caf::actor_cast<upstream_actor>(x.upstream)});
         self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl()});
       },
       [this](const restart_stream& x) {
@@ -117,8 +112,8 @@ struct batcher_state {
 
   /// Counts what is collected in `builder` in or out.
   void hold(const batch_builder& builder, int sign) {
-    metrics_.hold(sign * static_cast<std::int64_t>(builder.records()),
-                  sign * static_cast<std::int64_t>(builder.bytes()));
+    metrics_.hold(
+      sign * static_cast<std::int64_t>(builder.records()), sign * static_cast<std::int64_t>(builder.bytes()));
   }
 
   batcher_actor::pointer self_;
@@ -131,10 +126,9 @@ struct batcher_state {
 
 } // namespace
 
-batcher_actor spawn_batcher(caf::actor_system& system, batch_limits limits,
-                            std::shared_ptr<buffer_pool> pool, compressor_actor next) {
-  return system.spawn<batcher_actor::stateful_impl<batcher_state>>(limits, std::move(pool),
-                                                                   std::move(next));
+batcher_actor spawn_batcher(
+  caf::actor_system& system, batch_limits limits, std::shared_ptr<buffer_pool> pool, compressor_actor next) {
+  return system.spawn<batcher_actor::stateful_impl<batcher_state>>(limits, std::move(pool), std::move(next));
 }
 
 } // namespace sluice

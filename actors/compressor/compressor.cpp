@@ -1,10 +1,9 @@
 #include "actors/compressor/compressor.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/errors.hpp"
 #include "actors/stats/metrics.hpp"

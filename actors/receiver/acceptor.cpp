@@ -2,13 +2,12 @@
 
 #include <unordered_map>
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
+#include <spdlog/spdlog.h>
 
 namespace sluice {
 
@@ -31,8 +30,8 @@ struct acceptor_state {
         if (drain_)
           return;
         if (receivers_.size() >= config_.max_connections) {
-          spdlog::warn("receiver: {}: refused: there are {} connections already", connection->peer(),
-                       receivers_.size());
+          spdlog::warn(
+            "receiver: {}: refused: there are {} connections already", connection->peer(), receivers_.size());
           return;
         }
         auto made = spawn_receiver(self_->system(), config_.receiver, std::move(connection), storage_);
@@ -66,13 +65,12 @@ struct acceptor_state {
 
 } // namespace
 
-acceptor_actor spawn_acceptor(caf::actor_system& system, acceptor_config config,
-                              storage_writer_actor storage) {
+acceptor_actor spawn_acceptor(caf::actor_system& system, acceptor_config config, storage_writer_actor storage) {
   return system.spawn<acceptor_actor::stateful_impl<acceptor_state>>(config, std::move(storage));
 }
 
-expected<std::unique_ptr<listener>> listen_for(acceptor_actor acceptor, network& net,
-                                               const endpoint& where, const link_options& options) {
+expected<std::unique_ptr<listener>> listen_for(
+  acceptor_actor acceptor, network& net, const endpoint& where, const link_options& options) {
   return net.listen(where, options, [acceptor](std::unique_ptr<link> connection) {
     caf::anon_send(acceptor, accepted_link{std::make_shared<std::unique_ptr<link>>(std::move(connection))});
   });

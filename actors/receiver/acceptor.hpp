@@ -16,11 +16,10 @@ struct acceptor_config {
 };
 
 /// Starts the actor that owns the receivers of one listener. The listener itself is made by `listen_for`.
-acceptor_actor spawn_acceptor(caf::actor_system& system, acceptor_config config,
-                              storage_writer_actor storage);
+acceptor_actor spawn_acceptor(caf::actor_system& system, acceptor_config config, storage_writer_actor storage);
 
 /// Opens a listener whose connections go to `acceptor`. Errors: those of `network::listen`.
-expected<std::unique_ptr<listener>> listen_for(acceptor_actor acceptor, network& net,
-                                               const endpoint& where, const link_options& options);
+expected<std::unique_ptr<listener>> listen_for(
+  acceptor_actor acceptor, network& net, const endpoint& where, const link_options& options);
 
 } // namespace sluice

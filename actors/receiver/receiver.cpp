@@ -1,10 +1,9 @@
 #include "actors/receiver/receiver.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
@@ -21,17 +20,13 @@ namespace {
 struct receiver_state {
   static inline const char* name = "receiver";
 
-  receiver_state(receiver_actor::pointer self, const receiver_config& config,
-                 std::unique_ptr<link> connection, storage_writer_actor storage)
-    : self_(self),
-      config_(config),
-      storage_(std::move(storage)),
-      metrics_(self->system(), name),
+  receiver_state(receiver_actor::pointer self, const receiver_config& config, std::unique_ptr<link> connection,
+    storage_writer_actor storage)
+    : self_(self), config_(config), storage_(std::move(storage)), metrics_(self->system(), name),
       link_(std::move(connection)) {}
 
   receiver_actor::behavior_type make_behavior() {
-    link_->start(std::make_shared<link_mailbox<receiver_actor>>(
-      caf::actor_cast<receiver_actor>(self_), 0));
+    link_->start(std::make_shared<link_mailbox<receiver_actor>>(caf::actor_cast<receiver_actor>(self_), 0));
     link_->grant(config_.window_bytes);
     return {
       [this](const link_event& x) {
@@ -146,8 +141,8 @@ struct receiver_state {
 
   /// Counts a frame that storage has not answered in or out.
   void hold(const frame& x, int sign) {
-    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count),
-                  sign * static_cast<std::int64_t>(x.size()));
+    metrics_.hold(
+      sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
   }
 
   receiver_actor::pointer self_;
@@ -155,7 +150,7 @@ struct receiver_state {
   storage_writer_actor storage_;
   component_metrics metrics_;
   std::unique_ptr<link> link_;
-  std::size_t waiting_ = 0; ///< Requests that storage has not answered.
+  std::size_t waiting_ = 0;      ///< Requests that storage has not answered.
   std::size_t unsent_bytes_ = 0; ///< Of answers.
   std::size_t owed_credit_ = 0;  ///< Not granted yet.
   std::optional<error> closing_;
@@ -165,9 +160,8 @@ struct receiver_state {
 } // namespace
 
 receiver_actor spawn_receiver(caf::actor_system& system, const receiver_config& config,
-                              std::unique_ptr<link> connection, storage_writer_actor storage) {
-  return system.spawn<receiver_actor::stateful_impl<receiver_state>>(config, std::move(connection),
-                                                                     std::move(storage));
+  std::unique_ptr<link> connection, storage_writer_actor storage) {
+  return system.spawn<receiver_actor::stateful_impl<receiver_state>>(config, std::move(connection), std::move(storage));
 }
 
 } // namespace sluice

@@ -20,6 +20,6 @@ struct receiver_config {
 
 /// Starts the owner of an accepted connection.
 receiver_actor spawn_receiver(caf::actor_system& system, const receiver_config& config,
-                              std::unique_ptr<link> connection, storage_writer_actor storage);
+  std::unique_ptr<link> connection, storage_writer_actor storage);
 
 } // namespace sluice

@@ -26,9 +26,8 @@ namespace sluice {
 /// Runs `work` on the actor as a message of its own; nothing if the actor has ended by then. Thread-safe.
 template <class F>
 void run_on(const caf::strong_actor_ptr& actor, F work) {
-  actor->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
-                                           caf::make_action(std::move(work))),
-                 nullptr);
+  actor->enqueue(
+    caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, caf::make_action(std::move(work))), nullptr);
 }
 
 template <class F>
@@ -41,9 +40,8 @@ template <class F>
 caf::disposable run_later(caf::scheduled_actor* self, caf::timespan delay, F work) {
   // The clock passes on only what is not scheduled yet.
   auto& clock = self->clock();
-  return clock.schedule(clock.now() + delay,
-                        caf::make_action(std::move(work), caf::action::state::waiting),
-                        caf::weak_actor_ptr{self->ctrl()});
+  return clock.schedule(clock.now() + delay, caf::make_action(std::move(work), caf::action::state::waiting),
+    caf::weak_actor_ptr{self->ctrl()});
 }
 
 /// Waits for a completion, or for `otherwise` to come after `duration`, whichever is first. Its timer leaves the clock
@@ -116,7 +114,7 @@ auto run_blocking(caf::scheduled_actor* self, executor& io, F work) {
   using outcome = std::invoke_result_t<F&>;
   completion<outcome> meet;
   io.post([actor = caf::strong_actor_ptr{self->ctrl()}, done = meet.done(),
-           work = std::make_shared<F>(std::move(work))]() mutable {
+            work = std::make_shared<F>(std::move(work))]() mutable {
     auto result = std::make_shared<outcome>((*work)());
     work.reset();
     run_on(actor, [done = std::move(done), result = std::move(result)] { done(std::move(*result)); });

@@ -16,9 +16,9 @@ class network;
 struct environment {
   network& net;
   file_system& files;
-  executor& io;                     ///< For calls of `files`, which block.
-  std::function<timestamp()> now;   ///< Time of day, for what is stored; thread-safe.
-  std::uint64_t seed = 0;           ///< Of every random decision.
+  executor& io;                   ///< For calls of `files`, which block.
+  std::function<timestamp()> now; ///< Time of day, for what is stored; thread-safe.
+  std::uint64_t seed = 0;         ///< Of every random decision.
 };
 
 } // namespace sluice

@@ -154,8 +154,7 @@ private:
       task_scope* scope;
       roots::iterator at;
 
-      promise_type(task_scope* owner, roots::iterator where, task<void>&) noexcept
-        : scope(owner), at(where) {}
+      promise_type(task_scope* owner, roots::iterator where, task<void>&) noexcept : scope(owner), at(where) {}
 
       struct leave {
         bool await_ready() const noexcept { return false; }
@@ -167,9 +166,7 @@ private:
         void await_resume() const noexcept {}
       };
 
-      root get_return_object() noexcept {
-        return {std::coroutine_handle<promise_type>::from_promise(*this)};
-      }
+      root get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
       std::suspend_always initial_suspend() const noexcept { return {}; }
       leave final_suspend() const noexcept { return {}; }
       void return_void() const noexcept {}

@@ -5,12 +5,11 @@
 #include <random>
 #include <unordered_map>
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
@@ -33,11 +32,16 @@ struct shipper_state {
 
   static const char* to_string(phase x) {
     switch (x) {
-      case phase::connecting: return "connecting";
-      case phase::handshaking: return "handshaking";
-      case phase::streaming: return "streaming";
-      case phase::backing_off: return "backing_off";
-      case phase::failed: return "failed";
+    case phase::connecting:
+      return "connecting";
+    case phase::handshaking:
+      return "handshaking";
+    case phase::streaming:
+      return "streaming";
+    case phase::backing_off:
+      return "backing_off";
+    case phase::failed:
+      return "failed";
     }
     return "unknown";
   }
@@ -47,20 +51,14 @@ struct shipper_state {
     stream_id id;
     upstream_actor upstream;
     stream_window window;
-    bool greeted = false;  ///< The receiver has said on this connection where to go on.
-    bool sendable = false; ///< Stands in `sendable_`.
+    bool greeted = false;             ///< The receiver has said on this connection where to go on.
+    bool sendable = false;            ///< Stands in `sendable_`.
     std::optional<std::uint64_t> end; ///< Position where the source has ended.
   };
 
   shipper_state(shipper_actor::pointer self, environment& env, shipper_config config)
-    : self_(self),
-      env_(env),
-      config_(std::move(config)),
-      metrics_(self->system(), name),
-      random_(env.seed ^ self->id()),
-      backoff_(config_.retry),
-      started_(self->clock().now()),
-      wake_(self) {}
+    : self_(self), env_(env), config_(std::move(config)), metrics_(self->system(), name),
+      random_(env.seed ^ self->id()), backoff_(config_.retry), started_(self->clock().now()), wake_(self) {}
 
   shipper_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -232,20 +230,20 @@ struct shipper_state {
     was_connected_ = true;
     enter(phase::streaming);
     switch (to.window.resume(x.last, changed)) {
-      case stream_window::resumption::resend:
-        to.greeted = true;
-        offer(to);
-        break;
-      case stream_window::resumption::start_over:
-        to.greeted = true;
-        to.end.reset();
-        self_->send(to.upstream, x);
-        break;
-      case stream_window::resumption::fenced:
-        fail_for_good({errc::stale_epoch,
-                       fmt::format("{}: stream {} has been taken over by a newer shipper; this one stops",
-                                   sluice::to_string(config_.to), sluice::to_string(x.stream))});
-        break;
+    case stream_window::resumption::resend:
+      to.greeted = true;
+      offer(to);
+      break;
+    case stream_window::resumption::start_over:
+      to.greeted = true;
+      to.end.reset();
+      self_->send(to.upstream, x);
+      break;
+    case stream_window::resumption::fenced:
+      fail_for_good(
+        {errc::stale_epoch, fmt::format("{}: stream {} has been taken over by a newer shipper; this one stops",
+                              sluice::to_string(config_.to), sluice::to_string(x.stream))});
+      break;
     }
     count(to, changed);
     if (held_.frames == 0)
@@ -261,7 +259,7 @@ struct shipper_state {
     count(to, to.window.acknowledge(x.last));
     if (!to.window.in_step()) {
       spdlog::warn("shipper: {}: stream {} is fed by another shipper at the same time; asking where it stands",
-                   sluice::to_string(config_.to), sluice::to_string(x.stream));
+        sluice::to_string(config_.to), sluice::to_string(x.stream));
       greet(to);
     }
     answer_drain_if_done();
@@ -341,8 +339,8 @@ struct shipper_state {
   }
 
   ship_status status() const {
-    return {to_string(phase_), was_connected_, streams_.size(), acked_.records, acked_.bytes,
-            sent_bytes_,       held_.frames,   held_.bytes,     last_error_};
+    return {to_string(phase_), was_connected_, streams_.size(), acked_.records, acked_.bytes, sent_bytes_, held_.frames,
+      held_.bytes, last_error_};
   }
 
   /// Logs a failure unless it repeats the last one.
@@ -373,7 +371,7 @@ struct shipper_state {
   std::unique_ptr<link> link_;
   std::uint64_t link_number_ = 0;
   bool link_is_open_ = false, link_is_closed_ = false;
-  std::optional<error> notice_; ///< What the peer has said before it closes.
+  std::optional<error> notice_;  ///< What the peer has said before it closes.
   std::size_t queued_bytes_ = 0; ///< As `link::send` and `on_sent` count them.
   signal wake_;
   task_scope tasks_;

@@ -28,8 +28,8 @@ void stream_window::content::remove(const frame_header& x) noexcept {
 bool stream_window::follows(const frame_header& next) const noexcept {
   if (next.epoch > newest_.epoch)
     return next.sequence == 1 && frames_.empty();
-  return next.epoch == newest_.epoch && next.sequence == newest_.sequence + 1
-         && next.position_begin == newest_.position;
+  return next.epoch == newest_.epoch && next.sequence == newest_.sequence + 1 &&
+         next.position_begin == newest_.position;
 }
 
 bool stream_window::push(frame next) {

@@ -39,8 +39,7 @@ line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
   auto bytes = text.size();
   auto records = seen_.newlines + (last && text.back() != '\n');
   if (records > limits_.max_events)
-    bytes = before_.bytes
-            + size_of_lines(text.substr(before_.bytes), limits_.max_events - before_.newlines);
+    bytes = before_.bytes + size_of_lines(text.substr(before_.bytes), limits_.max_events - before_.newlines);
   if (bytes > limits_.max_bytes) {
     auto end = text.rfind('\n', limits_.max_bytes - 1);
     if (end == std::string_view::npos)
@@ -54,8 +53,7 @@ line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
   return {bytes, static_cast<std::uint32_t>(newlines + unterminated)};
 }
 
-expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits,
-                                buffer memory) {
+expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits, buffer memory) {
   file_chunk made{lines_payload{std::move(memory)}};
   line_cutter cutter{limits};
   for (;;) {

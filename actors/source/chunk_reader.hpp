@@ -56,7 +56,6 @@ struct file_chunk {
 
 /// Reads whole lines from `from` at `position`, into `memory`. Blocks; the file must be seekable.
 /// At the file's end an unterminated line is taken as it is.
-expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits,
-                                buffer memory);
+expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits, buffer memory);
 
 } // namespace sluice

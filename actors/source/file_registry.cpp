@@ -23,8 +23,8 @@ constexpr std::size_t max_notes_bytes = 256 * 1024 * 1024;
 using half_keys = std::array<std::uint64_t, 2>;
 
 id128 make_key(std::uint64_t device, std::uint64_t inode, std::int64_t birth, byte_view head) {
-  std::array<std::uint64_t, 5> parts{device, inode, static_cast<std::uint64_t>(birth),
-                                     XXH3_64bits(head.data(), head.size()), head.size()};
+  std::array<std::uint64_t, 5> parts{
+    device, inode, static_cast<std::uint64_t>(birth), XXH3_64bits(head.data(), head.size()), head.size()};
   XXH128_canonical_t hash;
   XXH128_canonicalFromHash(&hash, XXH3_128bits(parts.data(), sizeof parts));
   return std::bit_cast<id128>(hash.digest);
@@ -45,12 +45,12 @@ expected<id128> file_registry::identify(file& opened) {
   if (auto loaded = load(); !loaded)
     return fail(std::move(loaded.error()));
   auto known = short_files_.find(inode);
-  auto is_known = known != short_files_.end() && known->second.bytes <= now.size()
-                  && XXH3_64bits(now.data(), known->second.bytes) == known->second.hash;
+  auto is_known = known != short_files_.end() && known->second.bytes <= now.size() &&
+                  XXH3_64bits(now.data(), known->second.bytes) == known->second.hash;
   if (is_known && known->second.bytes == now.size())
     return known->second.key;
-  auto key = is_known ? known->second.key
-                      : make_key(info->device, info->inode, info->birth.time_since_epoch().count(), now);
+  auto key =
+    is_known ? known->second.key : make_key(info->device, info->inode, info->birth.time_since_epoch().count(), now);
   if (is_known || now.size() < head_bytes)
     if (auto noted = note(inode, {now.size(), XXH3_64bits(now.data(), now.size()), key}); !noted)
       return fail(std::move(noted.error()));
@@ -83,8 +83,8 @@ void file_registry::parse(const std::string& text) {
     head seen;
     half_keys halves;
     char end = 0;
-    if (fields >> device >> number >> birth >> seen.bytes >> seen.hash >> halves[0] >> halves[1] >> end
-        && seen.bytes <= head_bytes && end == '.') {
+    if (fields >> device >> number >> birth >> seen.bytes >> seen.hash >> halves[0] >> halves[1] >> end &&
+        seen.bytes <= head_bytes && end == '.') {
       seen.key = std::bit_cast<id128>(halves);
       short_files_[{device, number, birth}] = seen;
     } else if (!line.empty()) {
@@ -97,7 +97,7 @@ expected<void> file_registry::note(const inode_id& inode, const head& seen) {
   if (!notes_.empty()) {
     auto halves = std::bit_cast<half_keys>(seen.key);
     auto line = fmt::format("\n{} {} {} {} {} {} {} .", std::get<0>(inode), std::get<1>(inode), std::get<2>(inode),
-                            seen.bytes, seen.hash, halves[0], halves[1]);
+      seen.bytes, seen.hash, halves[0], halves[1]);
     if (auto appended = files_.append(notes_, line); !appended)
       return appended;
   }

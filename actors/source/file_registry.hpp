@@ -22,8 +22,8 @@ struct file_info;
 /// A file that is shorter than that when it is first seen grows away from its hash; so its head is noted in a file of
 /// the agent's state folder, one line each, appended and synced: `device inode birth head_bytes head_hash key key .`
 /// A line that a crash has cut lacks the point and is passed over; each begins with LF, so that it spoils no other.
-/// Once there are many, the older half is forgotten at the next start. Agents that share a state folder see what the others
-/// had noted when they began. Not thread-safe; calls block.
+/// Once there are many, the older half is forgotten at the next start. Agents that share a state folder see what the
+/// others had noted when they began. Not thread-safe; calls block.
 class file_registry {
 public:
   /// `notes` need not exist. Nothing is noted if it is empty.

@@ -5,11 +5,10 @@
 #include <random>
 #include <unordered_map>
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
@@ -30,7 +29,7 @@ struct file_source_state {
     std::string path;
     stream_id stream;
     std::shared_ptr<file> opened;
-    std::shared_ptr<pipe_reader> pipe; ///< What cannot be read twice.
+    std::shared_ptr<pipe_reader> pipe;  ///< What cannot be read twice.
     std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
     std::uint64_t position = 0;
     std::uint64_t acked = 0;
@@ -38,16 +37,10 @@ struct file_source_state {
   };
 
   file_source_state(source_actor::pointer self, environment& env, file_source_config config,
-                    std::shared_ptr<buffer_pool> pool, batcher_actor next)
-    : self_(self),
-      env_(env),
-      config_(std::move(config)),
-      pool_(std::move(pool)),
-      next_(std::move(next)),
-      metrics_(self->system(), name),
-      registry_(std::make_shared<file_registry>(env.files, config_.file_notes)),
-      random_(env.seed ^ self->id()),
-      wake_(self) {}
+    std::shared_ptr<buffer_pool> pool, batcher_actor next)
+    : self_(self), env_(env), config_(std::move(config)), pool_(std::move(pool)), next_(std::move(next)),
+      metrics_(self->system(), name), registry_(std::make_shared<file_registry>(env.files, config_.file_notes)),
+      random_(env.seed ^ self->id()), wake_(self) {}
 
   source_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -89,8 +82,8 @@ struct file_source_state {
       } else {
         if (stopping_ && announced_)
           self_->send(next_, end_stream{std::exchange(announced_, nullptr)->stream, 0});
-        if ((paths == config_.paths.end() || stopping_) && !announced_ && to_read_.empty()
-            && !std::exchange(said_end, true))
+        if ((paths == config_.paths.end() || stopping_) && !announced_ && to_read_.empty() &&
+            !std::exchange(said_end, true))
           self_->send(next_, end_of_input_atom_v);
         co_await wake_.wait();
       }
@@ -105,9 +98,8 @@ struct file_source_state {
   /// The next in turn that may be read: all while there is credit, otherwise only one that is to start over, for
   /// that gives credit back.
   input* take_readable() {
-    auto found = std::find_if(to_read_.begin(), to_read_.end(), [this](input* x) {
-      return x->resume || stopping_ || in_flight_ < config_.window_bytes;
-    });
+    auto found = std::find_if(to_read_.begin(), to_read_.end(),
+      [this](input* x) { return x->resume || stopping_ || in_flight_ < config_.window_bytes; });
     if (found == to_read_.end())
       return nullptr;
     auto* next = *found;
@@ -128,11 +120,10 @@ struct file_source_state {
     auto info = co_await run_blocking(self_, env_.io, [opened = made.opened] { return opened->info(); });
     if (info && !info->regular) {
       made.pipe = std::make_shared<pipe_reader>(made.opened, config_.limits);
-      std::generate(made.stream.source.begin(), made.stream.source.end(),
-                    [this] { return static_cast<std::uint8_t>(random_()); });
-    } else if (auto key = co_await run_blocking(self_, env_.io, [opened = made.opened, registry = registry_] {
-                 return registry->identify(*opened);
-               })) {
+      std::generate(
+        made.stream.source.begin(), made.stream.source.end(), [this] { return static_cast<std::uint8_t>(random_()); });
+    } else if (auto key = co_await run_blocking(self_, env_.io,
+                 [opened = made.opened, registry = registry_] { return registry->identify(*opened); })) {
       made.stream.source = *key;
     } else {
       give_up(key.error());
@@ -159,9 +150,8 @@ struct file_source_state {
   task<std::optional<error>> open(input& from) {
     if (from.opened)
       co_return std::nullopt;
-    auto opened = co_await run_blocking(self_, env_.io, [&files = env_.files, path = from.path] {
-      return files.open(path, open_mode::read);
-    });
+    auto opened = co_await run_blocking(
+      self_, env_.io, [&files = env_.files, path = from.path] { return files.open(path, open_mode::read); });
     if (!opened)
       co_return opened.error();
     from.opened = std::move(*opened);
@@ -195,9 +185,9 @@ struct file_source_state {
     if (last.position == from.position)
       return std::nullopt;
     return error{errc::not_rereadable,
-                 fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be "
-                             "read",
-                             from.path, last.position, from.position)};
+      fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be "
+                  "read",
+        from.path, last.position, from.position)};
   }
 
   /// Opens the file if need be, and begins a new epoch if it is shorter than what is stored.
@@ -209,7 +199,7 @@ struct file_source_state {
       co_return info.error();
     if (info->size < last.position) {
       spdlog::warn("{}: is {} bytes long, but {} are stored already: it was truncated; starting over", from.path,
-                   info->size, last.position);
+        info->size, last.position);
       last = {last.epoch + 1, 0, 0};
     }
     co_return std::nullopt;
@@ -236,8 +226,7 @@ struct file_source_state {
 
   task<bool> read_file(input& from) {
     auto taken = co_await run_blocking(
-      self_, env_.io,
-      [opened = from.opened, at = from.position, limits = config_.limits, pool = pool_] {
+      self_, env_.io, [opened = from.opened, at = from.position, limits = config_.limits, pool = pool_] {
         return read_chunk(*opened, at, limits, pool->take());
       });
     if (!taken) {
@@ -249,8 +238,8 @@ struct file_source_state {
   }
 
   task<bool> read_pipe(input& from) {
-    auto taken = co_await run_blocking(
-      self_, env_.io, [pipe = from.pipe, pool = pool_] { return pipe->read(pool->take()); });
+    auto taken =
+      co_await run_blocking(self_, env_.io, [pipe = from.pipe, pool = pool_] { return pipe->read(pool->take()); });
     if (!taken) {
       give_up(taken.error());
       co_return false;
@@ -268,8 +257,8 @@ struct file_source_state {
     move(from, begin + lines.text_bytes(), from.acked);
     metrics_.received(records, lines.text_bytes());
     metrics_.sent(records, lines.text_bytes());
-    self_->send(next_, chunk{from.stream, std::make_shared<lines_payload>(std::move(lines)), records,
-                             begin, from.position, env_.now()});
+    self_->send(next_,
+      chunk{from.stream, std::make_shared<lines_payload>(std::move(lines)), records, begin, from.position, env_.now()});
   }
 
   void give_up(const error& reason) {
@@ -288,8 +277,8 @@ struct file_source_state {
   std::mt19937_64 random_;
   std::unordered_map<stream_id, input> inputs_; // addresses are stable
   input* announced_ = nullptr;                  ///< The one whose first welcome has not come.
-  std::deque<input*> to_read_; ///< Welcomed and not at their end, each once, longest waiting first.
-  std::uint64_t in_flight_ = 0; ///< Bytes read and not acknowledged, over all inputs.
+  std::deque<input*> to_read_;                  ///< Welcomed and not at their end, each once, longest waiting first.
+  std::uint64_t in_flight_ = 0;                 ///< Bytes read and not acknowledged, over all inputs.
   bool stopping_ = false;
   std::vector<std::string> errors_;
   signal wake_;
@@ -298,9 +287,8 @@ struct file_source_state {
 
 } // namespace
 
-source_actor spawn_file_source(caf::actor_system& system, environment& env,
-                               file_source_config config, std::shared_ptr<buffer_pool> pool,
-                               batcher_actor next) {
+source_actor spawn_file_source(caf::actor_system& system, environment& env, file_source_config config,
+  std::shared_ptr<buffer_pool> pool, batcher_actor next) {
   return system.spawn<source_actor::stateful_impl<file_source_state>>(
     std::ref(env), std::move(config), std::move(pool), std::move(next));
 }

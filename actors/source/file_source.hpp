@@ -20,7 +20,7 @@ class file;
 struct file_source_config {
   id128 producer{};
   std::filesystem::path file_notes; ///< Where short files are noted (file_registry.hpp).
-  std::vector<std::string> paths; ///< Files and pipes, one after the other; `-` is standard input.
+  std::vector<std::string> paths;   ///< Files and pipes, one after the other; `-` is standard input.
   /// Of these paths, what is open already because it cannot be opened again, or only once.
   std::map<std::string, std::shared_ptr<file>> opened;
   label_set labels; ///< For every stream; `source` is added with the path unless it is set here.
@@ -30,8 +30,7 @@ struct file_source_config {
 };
 
 /// Starts a source that reads files from where their receiver wants to go on to their present end.
-source_actor spawn_file_source(caf::actor_system& system, environment& env,
-                               file_source_config config, std::shared_ptr<buffer_pool> pool,
-                               batcher_actor next);
+source_actor spawn_file_source(caf::actor_system& system, environment& env, file_source_config config,
+  std::shared_ptr<buffer_pool> pool, batcher_actor next);
 
 } // namespace sluice

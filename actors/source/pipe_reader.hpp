@@ -10,8 +10,7 @@ namespace sluice {
 /// come. One call at a time.
 class pipe_reader {
 public:
-  pipe_reader(std::shared_ptr<file> opened, chunk_limits limits)
-    : opened_(std::move(opened)), limits_(limits) {}
+  pipe_reader(std::shared_ptr<file> opened, chunk_limits limits) : opened_(std::move(opened)), limits_(limits) {}
 
   /// Waits until there is something, for a fifth of a second at most, and takes what is there by then, up to a chunk.
   expected<file_chunk> read(buffer memory);

@@ -17,8 +17,7 @@ component_metrics::component_metrics(caf::actor_system& system, std::string_view
   : system_(system), component_(component) {
   auto& registry = system.metrics();
   auto counter = [&](caf::string_view name, caf::string_view help, caf::string_view unit) {
-    return registry.counter_instance("component", name, {{"component_id", view(component_)}}, help,
-                                     unit, true);
+    return registry.counter_instance("component", name, {{"component_id", view(component_)}}, help, unit, true);
   };
   auto gauge = [&](caf::string_view name, caf::string_view help, caf::string_view unit) {
     return registry.gauge_instance("buffer", name, {{"component_id", view(component_)}}, help, unit);
@@ -33,17 +32,15 @@ component_metrics::component_metrics(caf::actor_system& system, std::string_view
 
 void component_metrics::discarded(std::string_view reason, std::uint64_t events) {
   system_.metrics()
-    .counter_instance("component", "discarded-events",
-                      {{"component_id", view(component_)}, {"reason", view(reason)}},
-                      "Records that were not stored, by reason.", "1", true)
+    .counter_instance("component", "discarded-events", {{"component_id", view(component_)}, {"reason", view(reason)}},
+      "Records that were not stored, by reason.", "1", true)
     ->inc(static_cast<std::int64_t>(events));
 }
 
 void component_metrics::failed(errc reason) {
   system_.metrics()
-    .counter_instance("component", "errors",
-                      {{"component_id", view(component_)}, {"reason", view(to_string(reason))}},
-                      "Failures, by reason.", "1", true)
+    .counter_instance("component", "errors", {{"component_id", view(component_)}, {"reason", view(to_string(reason))}},
+      "Failures, by reason.", "1", true)
     ->inc();
 }
 

@@ -24,14 +24,14 @@ public:
 
   /// Counters and gauges.
   template <class Metric>
-  void operator()(const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance,
-                  const Metric* x) {
+  void operator()(
+    const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance, const Metric* x) {
     add(family, instance, "", static_cast<double>(x->value()));
   }
 
   template <class Value>
   void operator()(const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance,
-                  const caf::telemetry::histogram<Value>* x) {
+    const caf::telemetry::histogram<Value>* x) {
     std::int64_t count = 0;
     for (auto& bucket : x->buckets())
       count += bucket.count.value();
@@ -40,8 +40,8 @@ public:
   }
 
 private:
-  void add(const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance,
-           std::string_view suffix, double value) {
+  void add(const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance, std::string_view suffix,
+    double value) {
     metric_sample made;
     made.name = family->prefix() + '_' + family->name();
     if (family->unit() != "1")
@@ -52,8 +52,8 @@ private:
     std::replace(made.name.begin(), made.name.end(), '-', '_');
     std::replace(made.name.begin(), made.name.end(), '.', '_');
     for (auto& label : instance->labels())
-      made.labels.emplace_back(std::string{label.name().data(), label.name().size()},
-                               std::string{label.value().data(), label.value().size()});
+      made.labels.emplace_back(
+        std::string{label.name().data(), label.name().size()}, std::string{label.value().data(), label.value().size()});
     made.value = value;
     out_.push_back(std::move(made));
   }
@@ -103,7 +103,7 @@ stats_actor spawn_stats_aggregator(caf::actor_system& system, environment& env, 
 }
 
 double total(const stats_snapshot& snapshot, std::string_view name,
-             const std::vector<std::pair<std::string, std::string>>& labels) {
+  const std::vector<std::pair<std::string, std::string>>& labels) {
   double sum = 0;
   for (auto& sample : snapshot.samples) {
     auto carries = [&](auto& label) {

@@ -23,6 +23,6 @@ stats_actor spawn_stats_aggregator(caf::actor_system& system, environment& env, 
 
 /// The sum over all components of the samples called `name` that carry all of `labels`.
 double total(const stats_snapshot& snapshot, std::string_view name,
-             const std::vector<std::pair<std::string, std::string>>& labels = {});
+  const std::vector<std::pair<std::string, std::string>>& labels = {});
 
 } // namespace sluice

@@ -3,12 +3,11 @@
 #include <deque>
 #include <vector>
 
-#include <spdlog/spdlog.h>
-
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
+#include <spdlog/spdlog.h>
 
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
@@ -44,13 +43,8 @@ struct storage_writer_state {
     caf::typed_response_promise<welcome> promise;
   };
 
-  storage_writer_state(storage_writer_actor::pointer self, environment& env,
-                       std::shared_ptr<store> opened)
-    : self_(self),
-      env_(env),
-      store_(std::move(opened)),
-      metrics_(self->system(), name),
-      wake_(self) {}
+  storage_writer_state(storage_writer_actor::pointer self, environment& env, std::shared_ptr<store> opened)
+    : self_(self), env_(env), store_(std::move(opened)), metrics_(self->system(), name), wake_(self) {}
 
   storage_writer_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -111,7 +105,8 @@ struct storage_writer_state {
   task<void> commit() {
     std::vector<frame> group;
     std::vector<caf::typed_response_promise<ack>> promises;
-    for (std::size_t bytes = 0; !frames_.empty() && (bytes == 0 || bytes + frames_.front().data.size() <= max_commit_bytes);) {
+    for (std::size_t bytes = 0;
+         !frames_.empty() && (bytes == 0 || bytes + frames_.front().data.size() <= max_commit_bytes);) {
       bytes += frames_.front().data.size();
       waiting_bytes_ -= frames_.front().data.size();
       group.push_back(std::move(frames_.front().data));
@@ -119,9 +114,8 @@ struct storage_writer_state {
       frames_.pop_front();
     }
     auto before = store_->counters();
-    auto results = co_await run_blocking(self_, env_.io, [store = store_, group, now = env_.now()] {
-      return store->commit(group, now);
-    });
+    auto results = co_await run_blocking(
+      self_, env_.io, [store = store_, group, now = env_.now()] { return store->commit(group, now); });
     last_commit_ = self_->clock().now();
     auto after = store_->counters();
     auto stored = after.records - before.records;
@@ -137,8 +131,8 @@ struct storage_writer_state {
 
   /// Counts a frame that is waiting for its answer in or out.
   void hold(const frame& x, int sign) {
-    metrics_.hold(sign * static_cast<std::int64_t>(x.header().record_count),
-                  sign * static_cast<std::int64_t>(x.size()));
+    metrics_.hold(
+      sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
   }
 
   void answer(const frame& asked, caf::typed_response_promise<ack>& promise, expected<ack>& result) {
@@ -155,9 +149,8 @@ struct storage_writer_state {
   }
 
   task<void> rotate() {
-    auto rotated = co_await run_blocking(self_, env_.io, [store = store_, now = env_.now()] {
-      return store->rotate_if_due(now);
-    });
+    auto rotated =
+      co_await run_blocking(self_, env_.io, [store = store_, now = env_.now()] { return store->rotate_if_due(now); });
     if (!rotated)
       complain(rotated.error());
   }
@@ -185,8 +178,7 @@ struct storage_writer_state {
 
 } // namespace
 
-storage_writer_actor spawn_storage_writer(caf::actor_system& system, environment& env,
-                                          std::unique_ptr<store> opened) {
+storage_writer_actor spawn_storage_writer(caf::actor_system& system, environment& env, std::unique_ptr<store> opened) {
   return system.spawn<storage_writer_actor::stateful_impl<storage_writer_state>>(
     std::ref(env), std::shared_ptr<store>{std::move(opened)});
 }

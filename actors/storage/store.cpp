@@ -34,8 +34,7 @@ expected<void> make_durable_folder(file_system& files, const std::filesystem::pa
 expected<std::unique_ptr<store>> store::open(
   file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
   if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
-    return fail(
-      ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
+    return fail(ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
   auto lock = files.lock(folder / "lock");
   if (!lock && lock.error().code == errc::locked)
     return fail(errc::locked, fmt::format("store {} is in use: {}; stop the other process or name another folder",
@@ -87,9 +86,10 @@ expected<void> store::remove_temporary_files() {
 expected<void> store::recover_active(segment_reader reader, timestamp now) {
   const auto& found = reader.found();
   auto refuse = [](const damage& where) {
-    return fail(
-      where.reason.code, to_string(where) + "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
-                            "else is damaged, and without this file the store starts, but lacks what it holds");
+    return fail(where.reason.code,
+      to_string(where) +
+        "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
+        "else is damaged, and without this file the store starts, but lacks what it holds");
   };
   if (!found.damages.empty())
     return refuse(found.damages.front());

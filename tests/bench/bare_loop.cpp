@@ -18,7 +18,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 #include <xxhash.h>
 #include <zstd.h>
 
@@ -63,8 +62,8 @@ void receive(int from, int output) {
   std::vector<char> block(ZSTD_compressBound(2 * block_bytes));
   std::size_t unsynced = 0;
   for (block_header header; read_all(from, &header, sizeof header);) {
-    if (header.bytes > block.size() || !read_all(from, block.data(), header.bytes)
-        || XXH3_64bits(block.data(), header.bytes) != header.hash)
+    if (header.bytes > block.size() || !read_all(from, block.data(), header.bytes) ||
+        XXH3_64bits(block.data(), header.bytes) != header.hash)
       std::exit(1);
     write_all(output, &header, sizeof header);
     write_all(output, block.data(), header.bytes);
@@ -88,7 +87,7 @@ public:
   }
 
   void line(std::string_view text) {
-    for (auto length = text.size(); ; length >>= 7) {
+    for (auto length = text.size();; length >>= 7) {
       block_.push_back(static_cast<char>(length < 128 ? length : (length & 127) | 128));
       if (length < 128)
         break;

@@ -20,9 +20,9 @@ std::string some_lines(std::size_t bytes) {
   std::uint32_t x = 1;
   while (text.size() < bytes) {
     x = x * 1664525 + 1013904223;
-    text += "2026-01-01T00:00:00Z host service[" + std::to_string(x >> 20) + "]: request " + std::to_string(x)
-            + " handled in " + std::to_string((x >> 8) & 1023) + " ms, status 200, path /items/"
-            + std::to_string(x >> 25) + '\n';
+    text += "2026-01-01T00:00:00Z host service[" + std::to_string(x >> 20) + "]: request " + std::to_string(x) +
+            " handled in " + std::to_string((x >> 8) & 1023) + " ms, status 200, path /items/" +
+            std::to_string(x >> 25) + '\n';
   }
   return text;
 }

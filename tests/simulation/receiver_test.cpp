@@ -1,7 +1,6 @@
+#include <caf/typed_event_based_actor.hpp>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
-
-#include <caf/typed_event_based_actor.hpp>
 
 #include "actors/receiver/receiver.hpp"
 #include "tests/support/make_frame.hpp"
@@ -55,7 +54,9 @@ protected:
   /// Takes what is of the first epoch.
   static storage_writer_actor::behavior_type store(storage_writer_actor::pointer) {
     return {
-      [](const hello& x) { return welcome{x.stream, {}}; },
+      [](const hello& x) {
+        return welcome{x.stream, {}};
+      },
       [](const frame& x) -> caf::result<ack> {
         auto last = x.header().end_point();
         if (last.epoch > 1)

@@ -1,7 +1,6 @@
+#include <caf/typed_event_based_actor.hpp>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
-
-#include <caf/typed_event_based_actor.hpp>
 
 #include "actors/shipper/shipper.hpp"
 #include "tests/support/make_frame.hpp"
@@ -38,11 +37,11 @@ protected:
   void SetUp() override {
     spdlog::set_level(spdlog::level::off);
     upstream_ = process_.own(process_.system().spawn([this](upstream_actor::pointer) -> upstream_actor::behavior_type {
-      return {[this](const welcome& x) { 
+      return {[this](const welcome& x) {
                 welcomed_.push_back(x.stream);
                 welcomed_last_ = x.last;
               },
-              [](const ack&) {}};
+        [](const ack&) {}};
     }));
     listen();
     shipper_config config;
@@ -53,11 +52,14 @@ protected:
   }
 
   void listen() {
-    listener_ = net_->listen(address, {}, [this](std::unique_ptr<link> made) {
-      connection_ = std::move(made);
-      connection_->start(receiver_);
-      connection_->grant(1 << 20);
-    }).value();
+    listener_ = net_
+                  ->listen(address, {},
+                    [this](std::unique_ptr<link> made) {
+                      connection_ = std::move(made);
+                      connection_->start(receiver_);
+                      connection_->grant(1 << 20);
+                    })
+                  .value();
   }
 
   void open(std::uint8_t source) {

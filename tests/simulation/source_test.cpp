@@ -1,8 +1,7 @@
+#include <caf/typed_event_based_actor.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
-
-#include <caf/typed_event_based_actor.hpp>
 
 #include "actors/source/file_source.hpp"
 #include "tests/support/sim_file_system.hpp"
@@ -41,14 +40,12 @@ protected:
     config.paths = {"/a", "/b"};
     config.window_bytes = 1;
     config.limits.max_events = 2;
-    source_ = process_.own(spawn_file_source(process_.system(), process_.env(), config,
-                                             std::make_shared<buffer_pool>(), batcher));
+    source_ = process_.own(
+      spawn_file_source(process_.system(), process_.env(), config, std::make_shared<buffer_pool>(), batcher));
     world_.run_for(1s);
   }
 
-  void note(std::string what, const stream_id& stream) {
-    log_.push_back(what + (stream == opened_[0] ? " a" : " b"));
-  }
+  void note(std::string what, const stream_id& stream) { log_.push_back(what + (stream == opened_[0] ? " a" : " b")); }
 
   template <class Message>
   void tell(std::size_t stream, stream_point last) {

@@ -18,9 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto fault_time = 5s;        ///< After which nothing fails any more.
+constexpr auto fault_time = 5s; ///< After which nothing fails any more.
 constexpr std::uint64_t max_line_bytes = 9'000;
-constexpr auto patience = 600s;         ///< For the drain, from the start.
+constexpr auto patience = 600s; ///< For the drain, from the start.
 
 const endpoint receiver_address{"sim", "receiver", 1};
 
@@ -44,9 +44,7 @@ std::string hostile_text(sim_world& world, std::uint64_t max_bytes) {
 class spine_run {
 public:
   spine_run(std::uint64_t seed, const spine_options& options)
-    : seed_(seed),
-      world_(seed, surroundings(seed)),
-      receiver_(world_, receiver_address, seed, store(), accept()) {
+    : seed_(seed), world_(seed, surroundings(seed)), receiver_(world_, receiver_address, seed, store(), accept()) {
     if (options.disk_ignores_syncs)
       receiver_.files().ignore_syncs();
     auto shippers = 1 + world_.random_below(3);
@@ -75,16 +73,12 @@ private:
   /// Some worlds are fast, some slow.
   static sim_options surroundings(std::uint64_t seed) {
     return {.net = {.min_delay = 50us, .max_delay = 1ms * (1 << seed % 6), .pipe_bytes = 16 * 1024},
-            .max_io_delay = 1ms * (1 << seed % 9)};
+      .max_io_delay = 1ms * (1 << seed % 9)};
   }
 
-  store_options store() {
-    return {.segment_bytes = 4 * 1024 + world_.random_below(64 * 1024)};
-  }
+  store_options store() { return {.segment_bytes = 4 * 1024 + world_.random_below(64 * 1024)}; }
 
-  acceptor_config accept() {
-    return {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}};
-  }
+  acceptor_config accept() { return {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}}; }
 
   void add_shipper(std::uint64_t number) {
     auto host = fmt::format("shipper-{}", number);
@@ -95,8 +89,8 @@ private:
     if (auto set = config.source.labels.set("host", host); !set)
       result_.failure = set.error().message;
     config.batch = {.max_bytes = 256 + world_.random_below(4 * 1024),
-                    .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
-                    .timeout = 100ms};
+      .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
+      .timeout = 100ms};
     config.how.method = world_.random_below(2) == 0 ? codec::none : codec::zstd;
     config.ship.to = receiver_address;
     config.ship.retry = {.initial = 1ms * (1 << world_.random_below(8)), .max = 2s};
@@ -139,11 +133,20 @@ private:
 
   void strike() {
     switch (world_.random_below(8)) {
-      case 0: crash_receiver(false); break;
-      case 1: crash_receiver(true); break;
-      case 2: kill_shipper(); break;
-      case 3: partition(); break;
-      default: result_.seen.lost_connections += world_.net().lose_one();
+    case 0:
+      crash_receiver(false);
+      break;
+    case 1:
+      crash_receiver(true);
+      break;
+    case 2:
+      kill_shipper();
+      break;
+    case 3:
+      partition();
+      break;
+    default:
+      result_.seen.lost_connections += world_.net().lose_one();
     }
   }
 
@@ -212,8 +215,8 @@ private:
   }
 
   bool all_drained() const {
-    return receiver_.is_up() && !is_crashing_
-           && std::all_of(shippers_.begin(), shippers_.end(), [](auto& x) { return x->is_up() && x->is_drained(); });
+    return receiver_.is_up() && !is_crashing_ &&
+           std::all_of(shippers_.begin(), shippers_.end(), [](auto& x) { return x->is_up() && x->is_drained(); });
   }
 
   std::string where_they_stand() {
@@ -225,14 +228,14 @@ private:
       world_.run_for(1s);
       if (*status && **status)
         text += fmt::format("{}: {}, {} streams, {} frames pending, {}; ", x->host(), (**status)->state,
-                            (**status)->streams, (**status)->pending_frames, (**status)->last_error.message);
+          (**status)->streams, (**status)->pending_frames, (**status)->last_error.message);
     }
     return text;
   }
 
   std::string check_ledgers() {
     auto check_process = [](const std::string& host, const stats_snapshot& metrics,
-                                std::initializer_list<const char*> components) -> std::string {
+                           std::initializer_list<const char*> components) -> std::string {
       for (std::string component : components)
         if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
           return fmt::format("{}: the ledger of {} does not balance: {}", host, component, to_string(found));
@@ -240,8 +243,8 @@ private:
     };
     for (auto& x : shippers_) {
       auto metrics = metrics_of(world_, x->process(), x->stats);
-      result_.seen.made_again += static_cast<std::uint64_t>(
-        total(metrics, "component_discarded_events_total", {{"reason", "made_again"}}));
+      result_.seen.made_again +=
+        static_cast<std::uint64_t>(total(metrics, "component_discarded_events_total", {{"reason", "made_again"}}));
       if (auto failure = check_process(x->host(), metrics, {"source", "batcher", "compressor", "shipper"});
           !failure.empty())
         return failure;
@@ -250,8 +253,8 @@ private:
           return fmt::format("{}: {} has sent {}, but {} has received {}", x->host(), from, sent, to, received);
     }
     auto metrics = metrics_of(world_, receiver_.process(), receiver_.stats);
-    result_.seen.duplicates += static_cast<std::uint64_t>(
-      total(metrics, "component_discarded_events_total", {{"component_id", "storage-writer"}, {"reason", "duplicate"}}));
+    result_.seen.duplicates += static_cast<std::uint64_t>(total(
+      metrics, "component_discarded_events_total", {{"component_id", "storage-writer"}, {"reason", "duplicate"}}));
     return check_process("receiver", metrics, {"receiver", "storage-writer"});
   }
 
@@ -305,7 +308,7 @@ private:
       return {};
     auto differ = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end());
     return fmt::format("{}: {}: {} bytes are stored of {}; they differ from byte {}", host, path, found.size(),
-                       wanted.size(), differ.first - found.begin());
+      wanted.size(), differ.first - found.begin());
   }
 
   std::uint64_t seed_;
@@ -331,10 +334,10 @@ void spine_coverage::add(const spine_coverage& x) noexcept {
 }
 
 std::string to_string(const spine_coverage& x) {
-  return fmt::format("{} records, {} lost connections, {} partitions, {} receiver crashes, {} shipper kills, {} torn tails, "
-                     "{} records doubly sent, {} made again",
-                     x.records, x.lost_connections, x.partitions, x.crashes, x.shipper_kills, x.torn_tails, x.duplicates,
-                     x.made_again);
+  return fmt::format(
+    "{} records, {} lost connections, {} partitions, {} receiver crashes, {} shipper kills, {} torn tails, "
+    "{} records doubly sent, {} made again",
+    x.records, x.lost_connections, x.partitions, x.crashes, x.shipper_kills, x.torn_tails, x.duplicates, x.made_again);
 }
 
 spine_result run_spine(std::uint64_t seed, const spine_options& options) {

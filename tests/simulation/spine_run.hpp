@@ -10,11 +10,11 @@ struct spine_coverage {
   std::uint64_t records = 0;
   std::uint64_t lost_connections = 0;
   std::uint64_t partitions = 0;
-  std::uint64_t crashes = 0;       ///< Of the receiver: killed, or power failed.
+  std::uint64_t crashes = 0; ///< Of the receiver: killed, or power failed.
   std::uint64_t shipper_kills = 0;
-  std::uint64_t torn_tails = 0;    ///< Cut at a start of the receiver.
-  std::uint64_t duplicates = 0;    ///< Records that the last receiver had already.
-  std::uint64_t made_again = 0;    ///< Records that sources had to read again.
+  std::uint64_t torn_tails = 0; ///< Cut at a start of the receiver.
+  std::uint64_t duplicates = 0; ///< Records that the last receiver had already.
+  std::uint64_t made_again = 0; ///< Records that sources had to read again.
 
   void add(const spine_coverage& x) noexcept;
 };

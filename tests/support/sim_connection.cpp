@@ -19,8 +19,8 @@ std::size_t wire_bytes(const link_message& message) {
 
 } // namespace
 
-sim_connection::sim_connection(sim_network& net, const std::string& client, const endpoint& server,
-                               const link_options& options)
+sim_connection::sim_connection(
+  sim_network& net, const std::string& client, const endpoint& server, const link_options& options)
   : net_(net), server_(server), options_(options) {
   sides_[0].host = client;
   sides_[0].name = client;
@@ -151,8 +151,7 @@ void sim_connection::pump(int from) {
 void sim_connection::deliver(int from) {
   auto& me = sides_[from];
   auto& to = sides_[1 - from];
-  while (!broken_ && !stalled(from) && !me.travelling.empty()
-         && me.travelling.front().arrival <= net_.clock_.now()) {
+  while (!broken_ && !stalled(from) && !me.travelling.empty() && me.travelling.front().arrival <= net_.clock_.now()) {
     auto& next = me.travelling.front();
     if (!to.closed && (!to.open || (next.message && to.credit <= 0)))
       return;
@@ -169,9 +168,7 @@ void sim_connection::deliver(int from) {
       to.credit -= static_cast<std::int64_t>(credit);
       ++net_.delivered_;
       net_.note(arrived.bytes << 8 | static_cast<unsigned>(from) << 4 | arrived.message->index());
-      call(1 - from, [&](link_handler& handler) {
-        handler.on_message(std::move(*arrived.message), credit);
-      });
+      call(1 - from, [&](link_handler& handler) { handler.on_message(std::move(*arrived.message), credit); });
     }
     pump(from);
   }
@@ -227,7 +224,7 @@ void sim_connection::die(int side) {
   drop_everything();
   auto is_noticed = !stalled(side) && net_.random_below(2) == 0;
   close_later(1 - side, is_noticed ? delay() : options_.silence_timeout, errc::connection_lost,
-              is_noticed ? "connection reset by peer" : "the peer has been silent");
+    is_noticed ? "connection reset by peer" : "the peer has been silent");
 }
 
 void sim_connection::fall_silent(int side) {
@@ -235,8 +232,8 @@ void sim_connection::fall_silent(int side) {
     return;
   drop_everything();
   close(side, errc::timed_out, "the peer has been silent");
-  close_later(1 - side, stalled(side) ? options_.silence_timeout : delay(), errc::connection_lost,
-              "connection reset by peer");
+  close_later(
+    1 - side, stalled(side) ? options_.silence_timeout : delay(), errc::connection_lost, "connection reset by peer");
 }
 
 void sim_connection::watch_silence() {

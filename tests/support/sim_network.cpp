@@ -11,8 +11,7 @@ namespace {
 
 class sim_link : public link {
 public:
-  sim_link(std::shared_ptr<sim_connection> connection, int side)
-    : connection_(std::move(connection)), side_(side) {}
+  sim_link(std::shared_ptr<sim_connection> connection, int side) : connection_(std::move(connection)), side_(side) {}
   ~sim_link() override { connection_->leave(side_); }
 
   void start(std::shared_ptr<link_handler> handler) override { connection_->start(side_, std::move(handler)); }
@@ -51,8 +50,8 @@ public:
     return std::make_unique<sim_link>(std::move(made), 0);
   }
 
-  expected<std::unique_ptr<listener>> listen(const endpoint& where, const link_options&,
-                                             accept_handler on_accept) override {
+  expected<std::unique_ptr<listener>> listen(
+    const endpoint& where, const link_options&, accept_handler on_accept) override {
     if (where.scheme != "sim" || where.host != name_)
       return fail(errc::invalid_argument, fmt::format("{}: not an endpoint of {}", to_string(where), name_));
     if (net_.listeners_.contains(to_string(where)))

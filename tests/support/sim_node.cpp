@@ -11,7 +11,7 @@ namespace sluice::test {
 ledger ledger_of(const stats_snapshot& metrics, const std::string& component) {
   auto sum = [&](std::string_view name) { return total(metrics, name, {{"component_id", component}}); };
   return {sum("component_received_events_total"), sum("component_sent_events_total"),
-          sum("component_discarded_events_total"), sum("buffer_events")};
+    sum("component_discarded_events_total"), sum("buffer_events")};
 }
 
 std::string to_string(const ledger& x) {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <fmt/format.h>
-
 #include <caf/action.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
+#include <fmt/format.h>
 
 #include "actors/type_ids.hpp"
 #include "tests/support/sim_file_system.hpp"
@@ -123,22 +122,19 @@ void sim_executor::post(std::function<void()> work) {
   pending_->emplace(number, std::move(work));
   auto longest = static_cast<std::uint64_t>(world_.options_.max_io_delay.count());
   world_.after(caf::timespan{static_cast<std::int64_t>(world_.random_below(longest + 1))},
-               [table = std::weak_ptr{pending_}, number] {
-                 if (auto alive = table.lock())
-                   alive->extract(number).mapped()();
-               });
+    [table = std::weak_ptr{pending_}, number] {
+      if (auto alive = table.lock())
+        alive->extract(number).mapped()();
+    });
 }
 
 // -- sim_process --------------------------------------------------------------
 
 sim_process::sim_process(sim_world& world, std::string host, sim_file_system& files, std::uint64_t seed)
-  : world_(world),
-    host_(std::move(host)),
-    net_(world.net().join(host_)),
-    io_(std::make_unique<sim_executor>(world)),
-    env_{*net_, files, *io_, [&world] { return world.time_of_day(); }, seed},
-    config_(testing_config()),
-    system_(std::make_unique<caf::actor_system>(config_)),
+  : world_(world), host_(std::move(host)), net_(world.net().join(host_)),
+    io_(std::make_unique<sim_executor>(world)), env_{*net_, files, *io_, [&world] { return world.time_of_day(); },
+                                                  seed},
+    config_(testing_config()), system_(std::make_unique<caf::actor_system>(config_)),
     scheduler_(&dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler())) {
   scheduler_->clock().current_time = world_.now();
   world_.processes_.push_back(this);

@@ -63,8 +63,8 @@ TEST_F(stats_metrics, are_shared_by_several_of_one_component) {
 
 TEST_F(stats_metrics, are_reported_at_intervals_with_the_time_of_day) {
   std::vector<timestamp> reports;
-  process_.own(spawn_stats_aggregator(process_.system(), process_.env(),
-                                      {10s, [&](const stats_snapshot& x) { reports.push_back(x.time); }}));
+  process_.own(spawn_stats_aggregator(
+    process_.system(), process_.env(), {10s, [&](const stats_snapshot& x) { reports.push_back(x.time); }}));
   world_.run_for(35s);
   ASSERT_EQ(reports.size(), 3);
   EXPECT_EQ(reports[1] - reports[0], 10s);
