@@ -99,7 +99,8 @@ void tcp_connection::grant(std::size_t bytes) {
     if (credit_ <= 0)
       last_heard_ = clock::now();
     credit_ += static_cast<std::int64_t>(bytes);
-    find_room();
+    if (phase_ == phase::open)
+      find_room();
     read_on();
   });
 }
@@ -258,6 +259,8 @@ void tcp_connection::read_on() {
 
 asio::awaitable<void> tcp_connection::read_loop(self_ptr) {
   while (may_read()) {
+    if (phase_ != phase::open)
+      forget_input();
     auto into = phase_ == phase::open ? decoder_.want() : std::span{discarded_.data(), discarded_.size()};
     auto [failure, bytes] = co_await stream_.async_read_some(asio::buffer(into.data(), into.size()), as_result);
     if (phase_ == phase::closed)
@@ -301,6 +304,12 @@ bool tcp_connection::find_room() {
   auto taken = std::exchange(taken_, needed);
   auto sum = room_->bytes += needed - taken;
   return needed <= taken || sum <= room_->max_bytes;
+}
+
+/// Gives back what a message took that will not be completed. Only while no read is under way into it.
+void tcp_connection::forget_input() {
+  decoder_ = message_decoder{side_ == link_side::shipper ? link_side::receiver : link_side::shipper};
+  room_->bytes -= std::exchange(taken_, 0);
 }
 
 void tcp_connection::read_ended(const error_code& why) {

@@ -90,6 +90,7 @@ private:
   void consume(std::size_t bytes);
   void read_ended(const boost::system::error_code& why);
   bool find_room();
+  void forget_input();
 
   void push(outgoing next);
   void push_own(link_message message);
