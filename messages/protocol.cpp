@@ -18,7 +18,8 @@ enum class message_type : std::uint8_t { hello = 1, welcome = 2, frame = 3, ack 
 
 constexpr std::size_t body_bytes_offset = 4;
 constexpr std::size_t check_offset = 8;
-constexpr std::size_t point_body_bytes = 56;
+constexpr std::size_t ack_body_bytes = 56;
+constexpr std::size_t greeting_body_bytes = ack_body_bytes + sizeof(id128);
 constexpr std::size_t notice_head_bytes = 4;
 
 /// Room for a body before its first byte has come; more only as that fills. A batch of 1 MiB fits.
@@ -33,10 +34,10 @@ struct type_rules {
 
 /// By number of the type, from 1.
 constexpr std::array rules{
-  type_rules{"hello", point_body_bytes, point_body_bytes, link_side::shipper},
-  type_rules{"welcome", point_body_bytes, point_body_bytes, link_side::receiver},
+  type_rules{"hello", greeting_body_bytes, greeting_body_bytes, link_side::shipper},
+  type_rules{"welcome", greeting_body_bytes, greeting_body_bytes, link_side::receiver},
   type_rules{"frame", frame_limits::min_frame_bytes, frame_limits::max_frame_bytes, link_side::shipper},
-  type_rules{"ack", point_body_bytes, point_body_bytes, link_side::receiver},
+  type_rules{"ack", ack_body_bytes, ack_body_bytes, link_side::receiver},
   type_rules{"notice", notice_head_bytes, notice_head_bytes + protocol_limits::max_notice_text_bytes, {}},
   type_rules{"heartbeat", 0, 0, {}},
 };
@@ -77,10 +78,14 @@ std::string notice_text(std::string_view text) {
 struct body_writer {
   detail::byte_writer& out;
 
-  message_type operator()(const hello& x) { return point(message_type::hello, x); }
-  message_type operator()(const welcome& x) { return point(message_type::welcome, x); }
+  message_type operator()(const hello& x) { return greeting(message_type::hello, x); }
+  message_type operator()(const welcome& x) { return greeting(message_type::welcome, x); }
   message_type operator()(const frame&) { return message_type::frame; }
-  message_type operator()(const ack& x) { return point(message_type::ack, x); }
+  message_type operator()(const ack& x) {
+    out.stream(x.stream);
+    out.point(x.last);
+    return message_type::ack;
+  }
   message_type operator()(const notice& x) {
     out.u16(static_cast<std::uint16_t>(x.reason.code));
     out.u8(x.closing ? 1 : 0);
@@ -91,15 +96,21 @@ struct body_writer {
   message_type operator()(const heartbeat&) { return message_type::heartbeat; }
 
   template <class T>
-  message_type point(message_type type, const T& x) {
+  message_type greeting(message_type type, const T& x) {
     out.stream(x.stream);
     out.point(x.last);
+    out.id(x.store);
     return type;
   }
 };
 
 template <class T>
-T read_point(byte_view body) noexcept {
+T read_greeting(byte_view body) noexcept {
+  detail::byte_reader in{body};
+  return {in.stream(), in.point(), in.id()};
+}
+
+ack read_ack(byte_view body) noexcept {
   detail::byte_reader in{body};
   return {in.stream(), in.point()};
 }
@@ -121,13 +132,13 @@ expected<notice> read_notice(byte_view body) {
 expected<link_message> read_body(message_type type, buffer body) {
   switch (type) {
   case message_type::hello:
-    return read_point<hello>(body.view());
+    return read_greeting<hello>(body.view());
   case message_type::welcome:
-    return read_point<welcome>(body.view());
+    return read_greeting<welcome>(body.view());
   case message_type::frame:
     return frame::decode(share(std::move(body)));
   case message_type::ack:
-    return read_point<ack>(body.view());
+    return read_ack(body.view());
   case message_type::notice:
     return read_notice(body.view());
   case message_type::heartbeat:

@@ -43,6 +43,7 @@ struct stream_point {
 struct hello {
   stream_id stream;
   stream_point last;
+  id128 store{}; ///< The identity of the store that has acknowledged `last`; zeros if none has, or it is not known.
   friend bool operator==(const hello&, const hello&) = default;
 };
 
@@ -50,6 +51,7 @@ struct hello {
 struct welcome {
   stream_id stream;
   stream_point last;
+  id128 store{}; ///< The identity of the store that answers; zeros if it has none.
   friend bool operator==(const welcome&, const welcome&) = default;
 };
 
@@ -73,12 +75,12 @@ bool inspect(Inspector& f, stream_point& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, hello& x) {
-  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last));
+  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last), f.field("store", x.store));
 }
 
 template <class Inspector>
 bool inspect(Inspector& f, welcome& x) {
-  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last));
+  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last), f.field("store", x.store));
 }
 
 template <class Inspector>

@@ -91,12 +91,14 @@ void write_messages() {
   stream_id stream;
   stream.producer.fill(0x11);
   stream_point point{1, 7, 4096};
+  id128 store;
+  store.fill(0x33);
   auto notice_message = wire(notice{{errc::sequence_gap, "sequence 9 does not follow 7"}, true});
   auto data = wire(make_frame(codec::none, lines(), 1));
   // The first byte: side 0 shipper or 1 receiver, 2 checks made right, pieces of 64.
-  write("message_decoder", "shipper", "\xfc" + wire(hello{stream, point}) + data + wire(heartbeat{}) + notice_message);
+  write("message_decoder", "shipper", "\xfc" + wire(hello{stream, point, store}) + data + wire(heartbeat{}) + notice_message);
   write("message_decoder", "shipper_fixed", "\xfe" + data + data + wire(hello{}));
-  write("message_decoder", "receiver", "\xfd" + wire(welcome{stream, point}) + wire(ack{stream, point}));
+  write("message_decoder", "receiver", "\xfd" + wire(welcome{stream, point, store}) + wire(ack{stream, point}));
   write("message_decoder", "receiver_fixed", "\x03" + notice_message + wire(ack{}) + wire(heartbeat{}));
   write("message_decoder", "preface", "\xfc" + std::string{as_text(preface())});
   write("message_decoder", "http", "\xfcGET / HTTP/1.1\r\n");

@@ -56,8 +56,8 @@ TEST_F(serialization, small_messages_round_trip) {
   stream_point point{2, 3, 1017};
   EXPECT_EQ(reloaded(stream), stream);
   EXPECT_EQ(reloaded(point), point);
-  EXPECT_EQ(reloaded(hello{stream, point}), (hello{stream, point}));
-  EXPECT_EQ(reloaded(welcome{stream, point}), (welcome{stream, point}));
+  EXPECT_EQ(reloaded(hello{stream, point, sample_id(1)}), (hello{stream, point, sample_id(1)}));
+  EXPECT_EQ(reloaded(welcome{stream, point, sample_id(1)}), (welcome{stream, point, sample_id(1)}));
   EXPECT_EQ(reloaded(ack{stream, point}), (ack{stream, point}));
   EXPECT_EQ(reloaded(heartbeat{}), heartbeat{});
   error failure{errc::stale_epoch, "epoch 3 has taken over"};
