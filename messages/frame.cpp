@@ -1,5 +1,6 @@
 #include "messages/frame.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include <fmt/format.h>
@@ -42,7 +43,14 @@ std::optional<std::string> contradiction(const frame_header& header) {
     return "frame: epoch is 0, must be at least 1";
   if (header.sequence == 0)
     return "frame: sequence is 0, must be at least 1";
-  if (header.record_count == 0)
+  if (header.kind > frame_kind::gap)
+    return fmt::format("frame: kind is {}, must be 0 or 1", static_cast<unsigned>(header.kind));
+  if (header.kind == frame_kind::gap && header.compression != codec::none)
+    return "frame: a gap is compressed";
+  if (header.kind == frame_kind::gap && header.payload_bytes > frame_limits::max_reason_bytes)
+    return fmt::format("frame: the reason of a gap has {} bytes, may have at most {}", header.payload_bytes,
+      frame_limits::max_reason_bytes);
+  if (header.kind == frame_kind::records && header.record_count == 0)
     return "frame: record_count is 0, must be at least 1";
   if (header.first_timestamp > header.last_timestamp)
     return fmt::format("frame: first_timestamp {} is after last_timestamp {}",
@@ -50,6 +58,13 @@ std::optional<std::string> contradiction(const frame_header& header) {
   if (header.position_begin > header.position_end)
     return fmt::format(
       "frame: position_end {} is before position_begin {}", header.position_end, header.position_begin);
+  return {};
+}
+
+/// What is wrong with a payload that its hash cannot vouch for.
+std::optional<std::string> contradiction(const frame_header& header, byte_view payload) {
+  if (header.kind == frame_kind::gap && !is_gap_reason(as_text(payload)))
+    return "frame: the reason of a gap may only have a to z and _";
   return {};
 }
 
@@ -76,8 +91,8 @@ void write_header(buffer& to, const frame_header& header) {
   out.u64(header.position_begin);
   out.u64(header.position_end);
   out.u64(header.payload_hash);
-  out.u64(0);
-  out.u64(0); // header_hash, once the labels are there
+  out.u64(static_cast<std::uint64_t>(header.kind)); // and 7 reserved bytes
+  out.u64(0);                                       // header_hash, once the labels are there
   detail::write_labels(out, header.labels);
   detail::store_le(to.data() + header_hash_offset, header_hash(to.view()));
 }
@@ -143,17 +158,23 @@ expected<frame_header> decode_frame_header(byte_view bytes) {
   header.position_begin = in.u64();
   header.position_end = in.u64();
   header.payload_hash = in.u64();
-  auto reserved = in.u64();
+  auto kind_and_reserved = in.u64();
   in.u64(); // header_hash
+  if (auto reserved = kind_and_reserved >> 8; reserved != 0)
+    return fail(errc::malformed, fmt::format("frame: reserved is {:#x}, must be 0", reserved));
+  header.kind = frame_kind{static_cast<std::uint8_t>(kind_and_reserved)};
   if (auto what = contradiction(header))
     return fail(errc::malformed, std::move(*what));
-  if (reserved != 0)
-    return fail(errc::malformed, fmt::format("frame: reserved is {:#x}, must be 0", reserved));
   auto labels = read_header_labels(in, label_count);
   if (!labels)
     return fail(std::move(labels.error()));
   header.labels = std::move(*labels);
   return header;
+}
+
+bool is_gap_reason(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= frame_limits::max_reason_bytes &&
+         std::ranges::all_of(text, [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); });
 }
 
 expected<frame> frame::encode(frame_header header, byte_view payload) {
@@ -167,6 +188,8 @@ expected<frame> frame::encode(frame_header header, byte_view payload) {
   header.payload_bytes = static_cast<std::uint32_t>(payload.size());
   header.payload_hash = detail::hash64(payload);
   if (auto what = contradiction(header))
+    return fail(errc::invalid_argument, std::move(*what));
+  if (auto what = contradiction(header, payload))
     return fail(errc::invalid_argument, std::move(*what));
 
   buffer bytes{header.frame_bytes()};
@@ -191,6 +214,8 @@ expected<frame> frame::decode(shared_buffer bytes) {
   if (auto actual = detail::hash64(view.subspan(header->header_bytes)); actual != header->payload_hash)
     return fail(errc::bad_checksum,
       fmt::format("frame: payload_hash is {:#018x}, the payload has {:#018x}", header->payload_hash, actual));
+  if (auto what = contradiction(*header, view.subspan(header->header_bytes)))
+    return fail(errc::malformed, std::move(*what));
   frame result;
   result.header_ = std::move(*header);
   result.bytes_ = std::move(bytes);

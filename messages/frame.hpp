@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <string_view>
 
 #include "messages/buffer.hpp"
 #include "messages/errc.hpp"
@@ -16,17 +17,25 @@ namespace sluice {
 /// How a frame's payload is compressed. Numbers are those of the format; others may come from newer producers.
 enum class codec : std::uint8_t { none = 0, zstd = 1 };
 
+/// What a frame stands for.
+enum class frame_kind : std::uint8_t {
+  records = 0, ///< The records in its payload.
+  gap = 1,     ///< Records that were dropped; its payload is the reason.
+};
+
 namespace frame_limits {
 inline constexpr std::size_t fixed_header_bytes = 128;
 inline constexpr std::size_t max_header_bytes = 16 * 1024;
 inline constexpr std::size_t extent_bytes = 16; ///< What `decode_frame_extent` needs.
 inline constexpr std::size_t max_payload_bytes = 64 * 1024 * 1024;
 inline constexpr std::size_t max_decoded_bytes = 64 * 1024 * 1024;
+inline constexpr std::size_t max_reason_bytes = 64; ///< Of a gap.
 inline constexpr std::size_t min_frame_bytes = fixed_header_bytes + 1;
 inline constexpr std::size_t max_frame_bytes = max_header_bytes + max_payload_bytes;
 } // namespace frame_limits
 
 struct frame_header {
+  frame_kind kind = frame_kind::records;
   codec compression = codec::none;
   std::uint32_t header_bytes = 0;  ///< Set by the codec functions below.
   std::uint32_t payload_bytes = 0; ///< Set by the codec functions below.
@@ -34,7 +43,7 @@ struct frame_header {
   stream_id stream;
   std::uint64_t epoch = 1;
   std::uint64_t sequence = 1;
-  std::uint32_t record_count = 1;
+  std::uint32_t record_count = 1; ///< Of a gap: records dropped, 0 if unknown.
   timestamp first_timestamp;
   timestamp last_timestamp;
   std::uint64_t position_begin = 0;
@@ -46,6 +55,14 @@ struct frame_header {
   stream_point end_point() const noexcept { return {epoch, sequence, position_end}; }
 
   std::size_t frame_bytes() const noexcept { return std::size_t{header_bytes} + payload_bytes; }
+
+  /// Records that the frame holds: what every ledger, summary and counter goes by.
+  std::uint32_t stored_records() const noexcept { return kind == frame_kind::records ? record_count : 0; }
+
+  /// Bytes of the source that these records come from.
+  std::uint64_t source_bytes() const noexcept {
+    return kind == frame_kind::records ? position_end - position_begin : 0;
+  }
 
   friend bool operator==(const frame_header&, const frame_header&) = default;
 };
@@ -65,13 +82,16 @@ expected<frame_extent> decode_frame_extent(byte_view bytes);
 /// bad_checksum, malformed.
 expected<frame_header> decode_frame_header(byte_view bytes);
 
+/// Whether `text` can be a gap's reason.
+bool is_gap_reason(std::string_view text) noexcept;
+
 /// A checked frame: its header and the bytes it came in, shared and immutable. Cheap to copy, safe to share.
 class frame {
 public:
   frame() = default;
 
   /// Makes a frame. `header` gives everything but the lengths and hashes; `payload` is compressed as it says, and
-  /// `decoded_bytes` is taken from it if the codec is none.
+  /// `decoded_bytes` is taken from it if the codec is none. That of a gap is its reason.
   /// Fails with too_large or invalid_argument if a bound of the format is broken.
   static expected<frame> encode(frame_header header, byte_view payload);
 

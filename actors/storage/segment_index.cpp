@@ -53,7 +53,7 @@ void write_entry(detail::byte_writer& out, const frame_entry& entry) {
   out.u32(entry.record_count);
   out.u32(entry.labels);
   out.u32(entry.stream);
-  out.u32(0);
+  out.u32(static_cast<std::uint32_t>(entry.kind)); // and 3 reserved bytes
   out.u64(entry.last.epoch);
   out.u64(entry.last.sequence);
   out.u64(entry.position_begin);
@@ -70,7 +70,8 @@ frame_entry read_entry(detail::byte_reader& in) {
   entry.record_count = in.u32();
   entry.labels = in.u32();
   entry.stream = in.u32();
-  in.u32();
+  entry.kind = frame_kind{in.u8()};
+  in.bytes(3);
   entry.last.epoch = in.u64();
   entry.last.sequence = in.u64();
   entry.position_begin = in.u64();
@@ -85,7 +86,8 @@ expected<void> check_entry(const frame_entry& entry, const segment_index& index,
   auto lengths_fit = entry.header_bytes >= fixed_header_bytes && entry.header_bytes <= max_header_bytes &&
                      entry.payload_bytes > 0 && entry.payload_bytes <= max_payload_bytes &&
                      entry.offset <= footer_offset && entry.frame_bytes() <= footer_offset - entry.offset;
-  if (lengths_fit && entry.stream < index.streams.size() && entry.labels < index.label_sets.size())
+  if (lengths_fit && entry.kind <= frame_kind::gap && entry.stream < index.streams.size() &&
+      entry.labels < index.label_sets.size())
     return {};
   return fail(errc::malformed, fmt::format("footer has an entry that cannot be right (offset {})", entry.offset));
 }
@@ -108,9 +110,10 @@ void segment_index_builder::add(const frame_header& header, std::uint64_t offset
   }
   if (is_new || index_.label_sets[numbers.labels] != header.labels)
     numbers.labels = number_of(header.labels);
-  index_.frames.push_back({offset, header.header_bytes, header.payload_bytes, header.record_count, numbers.labels,
-    numbers.stream, header.end_point(), header.position_begin, header.first_timestamp, header.last_timestamp});
-  index_.records += header.record_count;
+  index_.frames.push_back(
+    {offset, header.header_bytes, header.payload_bytes, header.record_count, header.kind, numbers.labels,
+      numbers.stream, header.end_point(), header.position_begin, header.first_timestamp, header.last_timestamp});
+  index_.records += header.stored_records();
   index_.decoded_bytes += header.decoded_bytes;
 }
 

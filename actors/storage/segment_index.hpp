@@ -22,7 +22,8 @@ struct frame_entry {
   std::uint64_t offset = 0; ///< In the file.
   std::uint32_t header_bytes = 0;
   std::uint32_t payload_bytes = 0;
-  std::uint32_t record_count = 0;
+  std::uint32_t record_count = 0; ///< Of a gap: records dropped.
+  frame_kind kind = frame_kind::records;
   std::uint32_t labels = 0; ///< Index into `segment_index::label_sets`.
   std::uint32_t stream = 0; ///< Index into `segment_index::streams`.
   stream_point last;        ///< The point that is durable with this frame.

@@ -169,7 +169,8 @@ expected<frame> segment_reader::load(const frame_entry& entry) const {
     return loaded;
   const auto& header = loaded->header();
   if (header.stream != index().streams[entry.stream] || header.end_point() != entry.last ||
-      header.labels != index().label_sets[entry.labels] || header.record_count != entry.record_count)
+      header.labels != index().label_sets[entry.labels] || header.record_count != entry.record_count ||
+      header.kind != entry.kind)
     return fail(errc::malformed, "the frame is not the one that the index names");
   return loaded;
 }

@@ -198,7 +198,7 @@ expected<void> store::append(std::span<const frame* const> frames, timestamp now
     for (const auto* stored : run) {
       advance(stored->header().stream, stored->header().end_point(), now);
       ++counters_.frames;
-      counters_.records += stored->header().record_count;
+      counters_.records += stored->header().stored_records();
       counters_.bytes += stored->size();
     }
     frames = frames.subspan(run.size());

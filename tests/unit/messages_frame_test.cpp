@@ -11,7 +11,7 @@ namespace {
 /// Offsets of the format; see docs/specs/frame.md.
 constexpr std::size_t version_at = 4, codec_at = 5, header_bytes_at = 6, payload_bytes_at = 8, decoded_bytes_at = 12,
                       epoch_at = 48, sequence_at = 56, record_count_at = 64, label_count_at = 68,
-                      first_timestamp_at = 72, position_begin_at = 88, position_end_at = 96, reserved_at = 112,
+                      first_timestamp_at = 72, position_begin_at = 88, position_end_at = 96, kind_at = 112,
                       labels_at = 128;
 
 std::string hex(byte_view bytes) {
@@ -160,10 +160,57 @@ TEST(frame, contradicting_fields_are_refused) {
     "first_timestamp 1800000000000000000 is after last_timestamp 1700000000123456789");
   expect_refused(decode_with(position_end_at, std::uint64_t{999}), errc::malformed,
     "position_end 999 is before position_begin 1000");
-  expect_refused(decode_with(reserved_at, std::uint64_t{1}), errc::malformed, "reserved is 0x1");
+  expect_refused(decode_with(kind_at, std::uint8_t{2}), errc::malformed, "kind is 2");
+  for (std::size_t reserved = kind_at + 1; reserved < kind_at + 8; ++reserved)
+    expect_refused(decode_with(reserved, std::uint8_t{1}), errc::malformed, "reserved is 0x1");
   expect_refused(decode_with(decoded_bytes_at, 18u), errc::malformed, "decoded_bytes is 18");
   EXPECT_TRUE(decode_with(position_begin_at, std::uint64_t{1017}));
   EXPECT_TRUE(decode_with(codec_at, std::uint8_t{1}));
+}
+
+TEST(frame, a_gap_is_a_frame_whose_payload_is_the_reason) {
+  auto made = make_frame(sample_gap(), "drop_newest");
+  auto read = frame::decode(share(copy_of(made.bytes())));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->header(), made.header());
+  EXPECT_EQ(read->header().kind, frame_kind::gap);
+  EXPECT_EQ(made.bytes()[kind_at], std::byte{1});
+  EXPECT_EQ(as_text(read->payload()), "drop_newest");
+}
+
+TEST(frame, a_gap_holds_no_records_whatever_it_counts) {
+  EXPECT_EQ(sample_header().stored_records(), 4);
+  EXPECT_EQ(sample_header().source_bytes(), 17);
+  EXPECT_EQ(sample_gap().record_count, 4);
+  EXPECT_EQ(sample_gap().stored_records(), 0);
+  EXPECT_EQ(sample_gap().source_bytes(), 0);
+}
+
+TEST(frame, a_gap_may_be_of_unknown_size_and_of_an_empty_range) {
+  auto header = sample_gap();
+  header.record_count = 0;
+  header.position_end = header.position_begin;
+  EXPECT_TRUE(frame::decode(share(copy_of(make_frame(header, std::string(64, '_')).bytes()))));
+}
+
+TEST(frame, the_reason_of_a_gap_is_checked) {
+  auto encoded = [](frame_header header, std::string_view reason) {
+    return code_of(frame::encode(std::move(header), as_bytes(reason)));
+  };
+  EXPECT_EQ(encoded(sample_gap(), "a_z"), errc::none);
+  EXPECT_EQ(encoded(sample_gap(), ""), errc::invalid_argument);
+  EXPECT_EQ(encoded(sample_gap(), std::string(65, 'a')), errc::invalid_argument);
+  EXPECT_EQ(encoded(sample_gap(), "Drop"), errc::invalid_argument);
+  EXPECT_EQ(encoded(sample_gap(), "drop newest"), errc::invalid_argument);
+  auto compressed = sample_gap();
+  compressed.compression = codec::zstd;
+  compressed.decoded_bytes = 20;
+  EXPECT_EQ(encoded(compressed, "reason"), errc::invalid_argument);
+  // The sample's payload is no reason, nor is 16 bytes too long a one.
+  expect_refused(decode_with(kind_at, std::uint8_t{1}), errc::malformed, "a to z");
+  auto long_gap = [](buffer& bytes) { detail::store_le(bytes.data() + kind_at, std::uint8_t{1}); };
+  expect_refused(decode_changed(make_frame(sample_header(), std::string(65, 'a')), long_gap, true), errc::malformed,
+    "reason of a gap has 65 bytes");
 }
 
 TEST(frame, labels_are_checked) {

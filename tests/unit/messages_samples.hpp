@@ -55,6 +55,13 @@ inline frame_header sample_header() {
   return header;
 }
 
+/// A gap in its place.
+inline frame_header sample_gap() {
+  auto header = sample_header();
+  header.kind = frame_kind::gap;
+  return header;
+}
+
 inline frame make_frame(frame_header header, std::string_view payload) {
   auto made = frame::encode(std::move(header), as_bytes(payload));
   if (!made) {

@@ -102,6 +102,10 @@ TEST_F(serialization, a_batch_round_trips) {
   EXPECT_EQ(received.payload->text(), "any payload");
 }
 
+TEST_F(serialization, a_batch_that_is_a_gap_stays_one) {
+  EXPECT_EQ(reloaded(batch{sample_gap(), share(copy_of(as_bytes("truncated")))}).header, sample_gap());
+}
+
 TEST_F(serialization, labels_out_of_bounds_are_refused) {
   using pairs = std::vector<label_set::value_type>;
   label_set labels;
