@@ -21,8 +21,8 @@
 ///
 /// The way down, in order, each hop a message:
 ///   source ──chunk──▶ batcher ──batch──▶ compressor ──frame──▶ shipper ══link══▶ receiver ──frame──▶ storage writer
-/// What tells of a stream's life (`open_stream`, `restart_stream`, `end_stream`, `end_of_input`) travels the same way
-/// between the data, so that it cannot overtake it.
+/// What tells of a stream's life (`open_stream`, `restart_stream`, `end_stream`, `close_stream`, `end_of_input`) travels
+/// the same way between the data, so that it cannot overtake it.
 ///
 /// The way back: storage answers each frame with an ack, the receiver sends it over the link, the shipper hands it to
 /// the batcher and that to the source. An ack is also the credit: a source keeps at most `window` bytes between what it
@@ -46,6 +46,17 @@ struct chunk {
   std::uint64_t position_begin = 0;
   std::uint64_t position_end = 0;
   timestamp time;
+};
+
+/// Records of a stream that were dropped, in place of the chunk that they would have been. Adjacent gaps of one reason
+/// become one frame.
+struct gap {
+  stream_id stream;
+  std::string reason;             ///< As docs/specs/frame.md says.
+  std::uint32_t record_count = 0; ///< 0 if unknown.
+  std::uint64_t position_begin = 0;
+  std::uint64_t position_end = 0; ///< The range may be empty.
+  timestamp time;                 ///< When they were dropped.
 };
 
 /// Something happened on a link; `link` tells an old link's last words from a new one's.
@@ -73,6 +84,7 @@ struct accepted_link {
 } // namespace sluice
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::chunk)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::gap)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::link_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::accepted_link)
 
@@ -132,14 +144,26 @@ struct end_stream {
   }
 };
 
+/// The stream has ended for good and all of it is acknowledged: it can be forgotten. Who does not know it hands this on.
+struct close_stream {
+  stream_id stream;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, close_stream& x) {
+    return f.object(x).fields(f.field("stream", x.stream));
+  }
+};
+
 /// Joins chunks into batches by bytes, count and time.
 using batcher_actor = upstream_actor::extend<
   caf::result<void>(open_stream),
   caf::result<void>(restart_stream),
   caf::result<void>(chunk),
+  caf::result<void>(gap),
   /// The source has nothing more for now: no reason to hold back what there is if nothing else is on its way.
   caf::result<void>(idle_atom, stream_id),
   caf::result<void>(end_stream),
+  caf::result<void>(close_stream),
   caf::result<void>(end_of_input_atom)>;
 
 // -- compressor ---------------------------------------------------------------
@@ -150,6 +174,7 @@ using compressor_actor = caf::typed_actor<
   caf::result<void>(restart_stream),
   caf::result<void>(batch),
   caf::result<void>(end_stream),
+  caf::result<void>(close_stream),
   caf::result<void>(end_of_input_atom)>;
 
 // -- shipper ------------------------------------------------------------------
@@ -183,6 +208,7 @@ using shipper_actor = caf::typed_actor<
   caf::result<void>(restart_stream),
   caf::result<void>(frame),
   caf::result<void>(end_stream),
+  caf::result<void>(close_stream),
   caf::result<void>(end_of_input_atom),
   caf::result<void>(link_event),
   caf::result<ship_status>(status_atom),

@@ -46,9 +46,10 @@ struct batcher_state {
         self_->send(next_, x);
       },
       [this](const chunk& x) {
-        if (auto* stream = find(x.stream))
-          add(x.stream, *stream, x);
+        metrics_.received(x.record_count, x.lines->text_bytes());
+        add(x);
       },
+      [this](const gap& x) { add(x); },
       [this](idle_atom, const stream_id& id) {
         // Batches that are on their way bring an ack, and that the next chance; until then more may come.
         if (auto* stream = find(id); stream && stream->acked == stream->handed_on)
@@ -57,6 +58,14 @@ struct batcher_state {
       [this](const end_stream& x) {
         if (auto* stream = find(x.stream))
           flush(*stream);
+        self_->send(next_, x);
+      },
+      [this](const close_stream& x) {
+        if (auto* stream = find(x.stream)) {
+          stream->timer.dispose();
+          hold(stream->builder, -1);
+          streams_.erase(x.stream);
+        }
         self_->send(next_, x);
       },
       [this](end_of_input_atom x) { self_->send(next_, x); },
@@ -78,18 +87,22 @@ struct batcher_state {
     return found == streams_.end() ? nullptr : &found->second;
   }
 
-  void add(const stream_id& id, open_batch& stream, const chunk& x) {
-    metrics_.received(x.record_count, x.lines->text_bytes());
-    if (!stream.builder.fits(x))
-      flush(stream);
-    auto begins = stream.builder.empty();
-    hold(stream.builder, -1);
-    stream.builder.add(x);
-    hold(stream.builder, 1);
-    if (stream.builder.full())
-      flush(stream);
+  /// Adds a chunk or a gap.
+  template <class T>
+  void add(const T& x) {
+    auto* stream = find(x.stream);
+    if (!stream)
+      return;
+    if (!stream->builder.fits(x))
+      flush(*stream);
+    auto begins = stream->builder.empty();
+    hold(stream->builder, -1);
+    stream->builder.add(x);
+    hold(stream->builder, 1);
+    if (stream->builder.full())
+      flush(*stream);
     else if (begins)
-      flush_later(id, stream);
+      flush_later(x.stream, *stream);
   }
 
   void flush_later(const stream_id& id, open_batch& stream) {
@@ -106,7 +119,7 @@ struct batcher_state {
     hold(stream.builder, -1);
     auto made = stream.builder.finish(*pool_);
     stream.handed_on = made.header.position_end;
-    metrics_.sent(made.header.record_count, made.payload->size());
+    metrics_.sent(made.header.stored_records(), made.payload->size());
     self_->send(next_, std::move(made));
   }
 

@@ -24,20 +24,22 @@ struct compressor_state {
       [this](const restart_stream& x) { self_->send(next_, x); },
       [this](const batch& x) { compress(x); },
       [this](const end_stream& x) { self_->send(next_, x); },
+      [this](const close_stream& x) { self_->send(next_, x); },
       [this](end_of_input_atom x) { self_->send(next_, x); },
     };
   }
 
   void compress(const batch& x) {
-    metrics_.received(x.header.record_count, x.payload->size());
-    auto made = codec_.compress(x.header, x.payload->view());
+    metrics_.received(x.header.stored_records(), x.payload->size());
+    auto made = x.header.kind == frame_kind::gap ? frame::encode(x.header, x.payload->view())
+                                                 : codec_.compress(x.header, x.payload->view());
     if (!made) {
       // Only a batch that breaks the format's bounds gets here; going on would leave a gap in its stream.
       spdlog::error("compressor: stream {}: {}", to_string(x.header.stream), made.error().message);
       self_->quit(to_caf(made.error()));
       return;
     }
-    metrics_.sent(x.header.record_count, made->size());
+    metrics_.sent(x.header.stored_records(), made->size());
     self_->send(next_, std::move(*made));
   }
 

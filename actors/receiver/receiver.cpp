@@ -75,7 +75,7 @@ struct receiver_state {
   }
 
   task<void> store(frame data, std::size_t credit) {
-    auto records = data.header().record_count;
+    auto records = data.header().stored_records();
     ++waiting_;
     metrics_.received(records, data.size());
     hold(data, 1);
@@ -142,7 +142,7 @@ struct receiver_state {
   /// Counts a frame that storage has not answered in or out.
   void hold(const frame& x, int sign) {
     metrics_.hold(
-      sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
+      sign * static_cast<std::int64_t>(x.header().stored_records()), sign * static_cast<std::int64_t>(x.size()));
   }
 
   receiver_actor::pointer self_;

@@ -82,6 +82,7 @@ struct shipper_state {
           found->second.end = x.position;
         answer_drain_if_done();
       },
+      [this](const close_stream& x) { forget(x.stream); },
       [this](end_of_input_atom) {
         input_ended_ = true;
         answer_drain_if_done();
@@ -181,16 +182,25 @@ struct shipper_state {
   void take(const frame& made) {
     auto& header = made.header();
     auto found = streams_.find(header.stream);
-    metrics_.received(header.record_count, header.position_end - header.position_begin);
+    metrics_.received(header.stored_records(), header.source_bytes());
     // A frame that does not follow was made before its source was told to start over; it is made again.
     if (found == streams_.end() || !found->second.window.push(made)) {
-      metrics_.discarded("made_again", header.record_count);
+      metrics_.discarded("made_again", header.stored_records());
       return;
     }
     held_.add(header);
     metrics_.in_flight(held_.records, held_.bytes);
     found->second.end.reset();
     offer(found->second);
+  }
+
+  void forget(const stream_id& id) {
+    auto found = streams_.find(id);
+    if (found == streams_.end() || found->second.window.held().frames > 0)
+      return;
+    std::erase(sendable_, &found->second);
+    streams_.erase(found);
+    answer_drain_if_done();
   }
 
   // -- what comes from the link -----------------------------------------------

@@ -15,14 +15,14 @@ stream_point known(const stream_point& last) {
 
 void stream_window::content::add(const frame_header& x) noexcept {
   ++frames;
-  records += x.record_count;
-  bytes += x.position_end - x.position_begin;
+  records += x.stored_records();
+  bytes += x.source_bytes();
 }
 
 void stream_window::content::remove(const frame_header& x) noexcept {
   --frames;
-  records -= x.record_count;
-  bytes -= x.position_end - x.position_begin;
+  records -= x.stored_records();
+  bytes -= x.source_bytes();
 }
 
 bool stream_window::follows(const frame_header& next) const noexcept {

@@ -55,7 +55,7 @@ struct storage_writer_state {
         return hellos_.back().promise;
       },
       [this](const frame& x) {
-        metrics_.received(x.header().record_count, x.size());
+        metrics_.received(x.header().stored_records(), x.size());
         hold(x, 1);
         waiting_bytes_ += x.size();
         frames_.push_back({x, self_->make_response_promise<ack>()});
@@ -122,7 +122,7 @@ struct storage_writer_state {
     metrics_.sent(stored, after.bytes - before.bytes);
     std::uint64_t acknowledged = 0;
     for (std::size_t i = 0; i < results.size(); ++i) {
-      acknowledged += results[i] ? group[i].header().record_count : 0;
+      acknowledged += results[i] ? group[i].header().stored_records() : 0;
       answer(group[i], promises[i], results[i]);
     }
     if (acknowledged > stored)
@@ -132,7 +132,7 @@ struct storage_writer_state {
   /// Counts a frame that is waiting for its answer in or out.
   void hold(const frame& x, int sign) {
     metrics_.hold(
-      sign * static_cast<std::int64_t>(x.header().record_count), sign * static_cast<std::int64_t>(x.size()));
+      sign * static_cast<std::int64_t>(x.header().stored_records()), sign * static_cast<std::int64_t>(x.size()));
   }
 
   void answer(const frame& asked, caf::typed_response_promise<ack>& promise, expected<ack>& result) {
@@ -143,7 +143,7 @@ struct storage_writer_state {
     }
     // Not lost: it was not acknowledged, and its shipper still has it.
     metrics_.failed(result.error().code);
-    metrics_.discarded(to_string(result.error().code), asked.header().record_count);
+    metrics_.discarded(to_string(result.error().code), asked.header().stored_records());
     complain(result.error());
     promise.deliver(to_caf(result.error()));
   }

@@ -31,6 +31,8 @@ protected:
           note("end", x.stream);
           ends_.push_back(x.position);
         },
+        [this](const gap& x) { log_.push_back(x.reason); },
+        [this](const close_stream& x) { note("close", x.stream); },
         [this](end_of_input_atom) { log_.push_back("done"); },
         [](const welcome&) {},
         [](const ack&) {},

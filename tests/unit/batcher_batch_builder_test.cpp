@@ -16,6 +16,11 @@ protected:
     return {make_stream(1), lines, count_lines(text), begin, position_, at_seconds(++seconds_)};
   }
 
+  gap drop(std::uint32_t records, std::uint64_t bytes, std::string reason = "drop_newest") {
+    auto begin = std::exchange(position_, position_ + bytes);
+    return {make_stream(1), std::move(reason), records, begin, position_, at_seconds(++seconds_)};
+  }
+
   batch finish() { return builder_.finish(*pool_); }
 
   static std::string text_of(const batch& x) {
@@ -85,6 +90,55 @@ TEST_F(batcher_batch_builder, restarts_where_it_is_told_and_says_what_it_discard
   EXPECT_EQ(made.header.sequence, 8);
   EXPECT_EQ(made.header.position_begin, 100);
   EXPECT_EQ(text_of(made), "c\n");
+}
+
+TEST_F(batcher_batch_builder, joins_gaps_of_one_reason) {
+  builder_.add(drop(1, 10));
+  EXPECT_FALSE(builder_.empty());
+  EXPECT_FALSE(builder_.full());
+  EXPECT_EQ(builder_.records(), 0) << "a gap holds nothing";
+  EXPECT_EQ(builder_.bytes(), 0);
+  EXPECT_TRUE(builder_.fits(drop(0xfffffffe, 0)));
+  EXPECT_FALSE(builder_.fits(drop(0xffffffff, 0))) << "cannot be counted any more";
+  EXPECT_FALSE(builder_.fits(drop(0, 0))) << "known and unknown";
+  EXPECT_FALSE(builder_.fits(drop(1, 0, "drop_oldest")));
+  EXPECT_FALSE(builder_.fits(make("a\n")));
+  builder_.add(drop(2, 5));
+  auto made = finish();
+  EXPECT_EQ(made.header.kind, frame_kind::gap);
+  EXPECT_EQ(made.payload->text(), "drop_newest");
+  EXPECT_EQ(made.header.record_count, 3);
+  EXPECT_EQ(made.header.sequence, 1);
+  EXPECT_EQ(made.header.position_begin, 0);
+  EXPECT_EQ(made.header.position_end, 17);
+  EXPECT_EQ(made.header.first_timestamp, at_seconds(1));
+  EXPECT_EQ(made.header.last_timestamp, at_seconds(7));
+  EXPECT_TRUE(frame::encode(made.header, made.payload->view()));
+}
+
+TEST_F(batcher_batch_builder, numbers_gaps_and_batches_alike) {
+  builder_.add(make("a\n"));
+  EXPECT_FALSE(builder_.fits(drop(0, 0)));
+  finish();
+  builder_.add(drop(0, 0));
+  EXPECT_TRUE(builder_.fits(drop(0, 0)));
+  auto made = finish();
+  EXPECT_EQ(made.header.sequence, 2);
+  EXPECT_EQ(made.header.record_count, 0);
+  EXPECT_EQ(made.header.position_begin, 2);
+  EXPECT_EQ(made.header.position_end, 2);
+  builder_.add(make("b\n"));
+  auto last = finish();
+  EXPECT_EQ(last.header.kind, frame_kind::records);
+  EXPECT_EQ(last.header.record_count, 1);
+  EXPECT_EQ(last.header.sequence, 3);
+  EXPECT_EQ(last.header.position_end, 4);
+}
+
+TEST_F(batcher_batch_builder, discards_no_records_with_a_gap) {
+  builder_.add(drop(7, 10));
+  EXPECT_EQ(builder_.restart({}), 0);
+  EXPECT_TRUE(builder_.empty());
 }
 
 } // namespace sluice::test
