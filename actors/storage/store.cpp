@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "actors/storage/admission.hpp"
+
 namespace sluice {
 
 namespace {
@@ -138,12 +140,16 @@ stream_point store::last(const stream_id& stream) const {
 std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestamp now) {
   std::vector<expected<verdict>> verdicts;
   std::vector<const frame*> accepted;
-  pending_points pending;
+  std::unordered_map<stream_id, stream_point> pending;
   verdicts.reserve(frames.size());
   for (const auto& each : frames) {
-    verdicts.push_back(judge(each.header(), pending));
-    if (verdicts.back() == verdict::store)
+    const auto& header = each.header();
+    auto& point = pending.try_emplace(header.stream, last(header.stream)).first->second;
+    verdicts.push_back(judge(point, header));
+    if (verdicts.back() == verdict::store) {
       accepted.push_back(&each);
+      point = header.end_point();
+    }
   }
   auto written = append(accepted, now);
   std::vector<expected<ack>> answers;
@@ -161,27 +167,6 @@ std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestam
     counters_.refused += !answers.back();
   }
   return answers;
-}
-
-expected<store::verdict> store::judge(const frame_header& header, pending_points& pending) const {
-  auto& point = pending.try_emplace(header.stream, last(header.stream)).first->second;
-  auto refuse = [&](errc code, std::string_view why) {
-    return fail(
-      code, fmt::format("stream {}: frame {} of epoch {} at position {} {} frame {} of epoch {} up to position {}",
-              to_string(header.stream), header.sequence, header.epoch, header.position_begin, why, point.sequence,
-              point.epoch, point.position));
-  };
-  if (header.epoch < point.epoch)
-    return refuse(errc::stale_epoch, "is older than");
-  if (header.epoch == point.epoch && header.sequence <= point.sequence)
-    return verdict::duplicate;
-  auto is_next = header.epoch > point.epoch
-                   ? header.sequence == 1
-                   : header.sequence == point.sequence + 1 && header.position_begin == point.position;
-  if (!is_next)
-    return refuse(errc::sequence_gap, "does not follow");
-  point = header.end_point();
-  return verdict::store;
 }
 
 expected<void> store::append(std::span<const frame* const> frames, timestamp now) {

@@ -85,8 +85,6 @@ private:
     stream_point last;
     timestamp stored;
   };
-  using pending_points = std::unordered_map<stream_id, stream_point>;
-  enum class verdict { store, duplicate };
 
   store(file_system& files, std::filesystem::path folder, const store_options& options)
     : files_(files), folder_(std::move(folder)), options_(options) {}
@@ -94,7 +92,6 @@ private:
   expected<void> recover(timestamp now);
   expected<void> recover_active(segment_reader reader, timestamp now);
   expected<void> remove_temporary_files();
-  expected<verdict> judge(const frame_header& header, pending_points& pending) const;
   expected<void> append(std::span<const frame* const> frames, timestamp now);
   expected<void> check_space();
   expected<void> make_room(std::size_t frame_bytes, timestamp now);

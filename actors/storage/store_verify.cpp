@@ -91,9 +91,9 @@ private:
 
   void check_order(const segment_reader& reader, const frame_entry& entry) {
     auto& last = streams_[reader.index().streams[entry.stream]];
-    auto follows = entry.last.epoch == last.epoch
-                     ? entry.last.sequence == last.sequence + 1 && entry.position_begin == last.position
-                     : entry.last.epoch > last.epoch && entry.last.sequence == 1;
+    auto is_next = entry.last.epoch == last.epoch ? entry.last.sequence == last.sequence + 1
+                                                  : entry.last.epoch > last.epoch && entry.last.sequence == 1;
+    auto follows = is_next && entry.position_begin == last.position;
     if (!follows)
       report(reader.at(entry.offset,
         {errc::sequence_gap, fmt::format("frame {} of epoch {} does not follow frame {} of epoch {} of its stream",

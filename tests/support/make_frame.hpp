@@ -47,11 +47,11 @@ public:
     return next(encoder.finish(), bytes);
   }
 
-  /// Goes on as a new incarnation, from position 0.
-  void start_epoch(std::uint64_t epoch) {
+  /// Goes on as a new incarnation, from `position`.
+  void start_epoch(std::uint64_t epoch, std::uint64_t position = 0) {
     header_.epoch = epoch;
     header_.sequence = 0;
-    header_.position_end = 0;
+    header_.position_end = position;
   }
 
   const stream_id& stream() const noexcept { return header_.stream; }
