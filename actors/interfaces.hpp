@@ -56,7 +56,8 @@ struct gap {
   std::uint32_t record_count = 0; ///< 0 if unknown.
   std::uint64_t position_begin = 0;
   std::uint64_t position_end = 0; ///< The range may be empty.
-  timestamp time;                 ///< When they were dropped.
+  timestamp first_time; ///< When the first was dropped,
+  timestamp last_time;  ///< and the last.
 };
 
 /// Something happened on a link; `link` tells an old link's last words from a new one's.

@@ -40,11 +40,14 @@ bool write_all(byte_view bytes) {
 int run(const query_arguments& arguments) {
   posix_file_system files;
   auto failure = 0;
-  auto output = make_query_writer(arguments.format, [&failure](byte_view bytes) {
-    if (failure == 0 && !write_all(bytes))
-      failure = errno;
-    return failure == 0;
-  });
+  auto output = make_query_writer(
+    arguments.format,
+    [&failure](byte_view bytes) {
+      if (failure == 0 && !write_all(bytes))
+        failure = errno;
+      return failure == 0;
+    },
+    [](std::string_view gap) { report(verb, exit_code::done, std::string{gap}); });
   auto done = run_query(files, arguments.folder, arguments.options, *output,
     [](const damage& x) { report(verb, exit_code::bad_data, to_string(x) + "; passed over"); });
   output->finish();

@@ -29,8 +29,8 @@ int verify(const std::string& folder) {
   if (found->tail)
     report("store verify", exit_code::done,
       to_string(*found->tail) + "; this tail is not acknowledged and will be cut at the next start");
-  fmt::print("{} segments, {} frames, {} records, {} problems\n", found->segments, found->frames, found->records,
-    found->problems);
+  fmt::print("{} segments, {} frames, {} records, {} gaps ({} records dropped), {} problems\n", found->segments,
+    found->frames, found->records, found->gaps, found->gap_records, found->problems);
   return static_cast<int>(found->problems == 0 ? exit_code::done : exit_code::bad_data);
 }
 

@@ -82,6 +82,15 @@ expected<frame_extent> decode_frame_extent(byte_view bytes);
 /// bad_checksum, malformed.
 expected<frame_header> decode_frame_header(byte_view bytes);
 
+/// Why records are missing, as docs/specs/frame.md says.
+namespace gap_reason {
+inline constexpr std::string_view drop_newest = "drop_newest";
+inline constexpr std::string_view drop_oldest = "drop_oldest";
+inline constexpr std::string_view shed_by_severity = "shed_by_severity";
+inline constexpr std::string_view truncated = "truncated";
+inline constexpr std::string_view stored_elsewhere = "stored_elsewhere";
+} // namespace gap_reason
+
 /// Whether `text` can be a gap's reason.
 bool is_gap_reason(std::string_view text) noexcept;
 

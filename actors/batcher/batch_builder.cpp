@@ -46,11 +46,13 @@ void batch_builder::add(chunk x) {
 void batch_builder::add(gap x) {
   if (empty()) {
     header_.kind = frame_kind::gap;
-    header_.first_timestamp = header_.last_timestamp = x.time;
+    header_.first_timestamp = x.first_time;
+    header_.last_timestamp = x.last_time;
     reason_ = std::move(x.reason);
   }
-  header_.first_timestamp = std::min(header_.first_timestamp, x.time);
-  header_.last_timestamp = std::max(header_.last_timestamp, x.time);
+  // The time of day may have been set back.
+  header_.first_timestamp = std::min({header_.first_timestamp, x.first_time, x.last_time});
+  header_.last_timestamp = std::max({header_.last_timestamp, x.first_time, x.last_time});
   header_.record_count += x.record_count;
   header_.position_end = x.position_end;
 }

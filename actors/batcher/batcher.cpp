@@ -46,10 +46,15 @@ struct batcher_state {
         self_->send(next_, x);
       },
       [this](const chunk& x) {
-        metrics_.received(x.record_count, x.lines->text_bytes());
-        add(x);
+        if (auto* stream = find(x.stream)) {
+          metrics_.received(x.record_count, x.lines->text_bytes());
+          add(*stream, x);
+        }
       },
-      [this](const gap& x) { add(x); },
+      [this](const gap& x) {
+        if (auto* stream = find(x.stream))
+          add(*stream, x);
+      },
       [this](idle_atom, const stream_id& id) {
         // Batches that are on their way bring an ack, and that the next chance; until then more may come.
         if (auto* stream = find(id); stream && stream->acked == stream->handed_on)
@@ -89,20 +94,17 @@ struct batcher_state {
 
   /// Adds a chunk or a gap.
   template <class T>
-  void add(const T& x) {
-    auto* stream = find(x.stream);
-    if (!stream)
-      return;
-    if (!stream->builder.fits(x))
-      flush(*stream);
-    auto begins = stream->builder.empty();
-    hold(stream->builder, -1);
-    stream->builder.add(x);
-    hold(stream->builder, 1);
-    if (stream->builder.full())
-      flush(*stream);
+  void add(open_batch& stream, const T& x) {
+    if (!stream.builder.fits(x))
+      flush(stream);
+    auto begins = stream.builder.empty();
+    hold(stream.builder, -1);
+    stream.builder.add(x);
+    hold(stream.builder, 1);
+    if (stream.builder.full())
+      flush(stream);
     else if (begins)
-      flush_later(x.stream, *stream);
+      flush_later(x.stream, stream);
   }
 
   void flush_later(const stream_id& id, open_batch& stream) {

@@ -115,6 +115,11 @@ private:
 
   expected<void> give(const frame& from) {
     const auto& header = from.header();
+    if (header.kind == frame_kind::gap) {
+      ++stats_.gaps;
+      done_ = !sink_.gap(header, as_text(from.payload()));
+      return {};
+    }
     auto payload = decompressor_.decompress(header, from.payload());
     if (!payload)
       return fail(payload.error());

@@ -30,6 +30,7 @@ struct query_stats {
   std::uint64_t records = 0;     ///< Given to the sink.
   std::uint64_t frames = 0;      ///< Looked at in the index.
   std::uint64_t frames_read = 0; ///< Read and decompressed.
+  std::uint64_t gaps = 0;        ///< Told to the sink.
   std::uint64_t corrupt = 0;     ///< Damages met and passed over.
 };
 
@@ -40,6 +41,10 @@ public:
 
   /// One record, the `index`-th of its frame. The views are valid during the call.
   virtual bool record(const frame_header& header, const record_view& record, std::uint32_t index) = 0;
+
+  /// Records were dropped here, as `header` says, for this reason. Of the conditions only time and labels rule a gap
+  /// out: what was dropped might have met the others.
+  virtual bool gap(const frame_header& header, std::string_view reason) = 0;
 
   /// Whether whole frames of lines may come as one text through `lines` instead of record by record.
   virtual bool takes_lines() const { return false; }

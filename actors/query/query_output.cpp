@@ -42,14 +42,38 @@ private:
   std::string text_;
 };
 
-class raw_writer : public query_writer {
+/// For people, as `12 records dropped (drop_newest) from T to T, stream S`.
+std::string describe_gap(const frame_header& header, std::string_view reason) {
+  auto is_known = header.record_count > 0;
+  auto count = is_known ? header.record_count : header.position_end - header.position_begin;
+  return fmt::format("gap: {} {}{} {} ({}) from {} to {}, stream {}", count, is_known ? "record" : "byte",
+    count == 1 ? "" : "s", reason == gap_reason::stored_elsewhere ? "in another store" : "dropped", reason,
+    format_timestamp(header.first_timestamp), format_timestamp(header.last_timestamp), to_string(header.stream));
+}
+
+/// A writer whose output has no place for gaps.
+class gap_telling_writer : public query_writer {
+public:
+  explicit gap_telling_writer(gap_output on_gap) : on_gap_(std::move(on_gap)) {}
+
+  bool gap(const frame_header& header, std::string_view reason) override {
+    if (on_gap_)
+      on_gap_(describe_gap(header, reason));
+    return true;
+  }
+
+private:
+  gap_output on_gap_;
+};
+
+class raw_writer : public gap_telling_writer {
   struct stream_end {
     stream_id stream;
     stream_point last;
   };
 
 public:
-  explicit raw_writer(byte_output output) : out_(std::move(output)) {}
+  raw_writer(byte_output output, gap_output on_gap) : gap_telling_writer(std::move(on_gap)), out_(std::move(output)) {}
 
   bool record(const frame_header& header, const record_view& record, std::uint32_t index) override {
     separate(header, index);
@@ -112,6 +136,21 @@ public:
     return out_.pass_on();
   }
 
+  bool gap(const frame_header& header, std::string_view reason) override {
+    auto& text = out_.text();
+    auto records = header.record_count > 0 ? fmt::format("{}", header.record_count) : "null";
+    fmt::format_to(std::back_inserter(text),
+      R"({{"gap":{{"records":{},"reason":"{}","from":"{}","to":"{}","bytes":{}}})", records, reason,
+      format_timestamp(header.first_timestamp), format_timestamp(header.last_timestamp),
+      header.position_end - header.position_begin);
+    text += R"(,"labels":)";
+    append_object(text, header.labels);
+    fmt::format_to(
+      std::back_inserter(text), R"(,"stream":"{}","sequence":{}}})", to_string(header.stream), header.sequence);
+    text += '\n';
+    return out_.pass_on();
+  }
+
   bool finish() override { return out_.flush(); }
 
 private:
@@ -144,9 +183,10 @@ private:
   output_buffer out_;
 };
 
-class count_writer : public query_writer {
+class count_writer : public gap_telling_writer {
 public:
-  explicit count_writer(byte_output output) : output_(std::move(output)) {}
+  count_writer(byte_output output, gap_output on_gap)
+    : gap_telling_writer(std::move(on_gap)), output_(std::move(output)) {}
 
   bool record(const frame_header&, const record_view&, std::uint32_t) override {
     ++count_;
@@ -179,16 +219,16 @@ expected<query_format> parse_query_format(std::string_view text) {
   return fail(errc::invalid_argument, fmt::format("output '{}' is not one of raw, json, count", text));
 }
 
-std::unique_ptr<query_writer> make_query_writer(query_format format, byte_output output) {
+std::unique_ptr<query_writer> make_query_writer(query_format format, byte_output output, gap_output on_gap) {
   switch (format) {
   case query_format::raw:
-    return std::make_unique<raw_writer>(std::move(output));
+    return std::make_unique<raw_writer>(std::move(output), std::move(on_gap));
   case query_format::json:
     return std::make_unique<json_writer>(std::move(output));
   case query_format::count:
     break;
   }
-  return std::make_unique<count_writer>(std::move(output));
+  return std::make_unique<count_writer>(std::move(output), std::move(on_gap));
 }
 
 } // namespace sluice

@@ -20,6 +20,8 @@ struct segment_summary {
   timestamp created;
   std::uint64_t frames = 0;
   std::uint64_t records = 0;
+  std::uint64_t gaps = 0;
+  std::uint64_t gap_records = 0;   ///< Dropped, as far as the gaps know.
   std::uint64_t stored_bytes = 0;  ///< Size of the file.
   std::uint64_t decoded_bytes = 0; ///< Of the payloads.
   std::size_t streams = 0;
@@ -52,6 +54,8 @@ struct verify_result {
   std::uint64_t segments = 0;
   std::uint64_t frames = 0;
   std::uint64_t records = 0;
+  std::uint64_t gaps = 0;
+  std::uint64_t gap_records = 0; ///< Dropped, as far as the gaps know.
   std::uint64_t problems = 0;
   /// What follows the last whole frame of the active segment: a commit that is under way, or was torn by a crash and
   /// will be cut at the next start. Not a problem.

@@ -29,8 +29,14 @@ segment_summary summarize(const segment_reader& reader) {
   result.stored_bytes = reader.file_bytes();
   result.decoded_bytes = index.decoded_bytes;
   result.streams = index.streams.size();
-  for (const auto& entry : index.frames)
-    widen(result, entry.first_timestamp, entry.last_timestamp);
+  for (const auto& entry : index.frames) {
+    if (entry.kind == frame_kind::records) {
+      widen(result, entry.first_timestamp, entry.last_timestamp);
+    } else {
+      ++result.gaps;
+      result.gap_records += entry.record_count;
+    }
+  }
   return result;
 }
 
@@ -38,6 +44,8 @@ void add(segment_summary& total, const segment_summary& part) {
   ++total.number;
   total.frames += part.frames;
   total.records += part.records;
+  total.gaps += part.gaps;
+  total.gap_records += part.gap_records;
   total.stored_bytes += part.stored_bytes;
   total.decoded_bytes += part.decoded_bytes;
   if (part.first_timestamp)
@@ -63,9 +71,10 @@ double ratio(const segment_summary& summary) {
 
 std::string table_row(std::string_view name, std::string_view state, const segment_summary& summary) {
   auto time = [](const std::optional<timestamp>& t) { return t ? format_timestamp(*t) : std::string{"-"}; };
-  return fmt::format("{:>8}  {:<6}  {:>10}  {:>12}  {:>14}  {:>14}  {:>6.2f}  {:>7}  {:<30}  {:<30}\n", name, state,
-    summary.frames, summary.records, summary.stored_bytes, summary.decoded_bytes, ratio(summary), summary.streams,
-    time(summary.first_timestamp), time(summary.last_timestamp));
+  return fmt::format("{:>8}  {:<6}  {:>10}  {:>12}  {:>8}  {:>12}  {:>14}  {:>14}  {:>6.2f}  {:>7}  {:<30}  {:<30}\n",
+    name, state, summary.frames, summary.records, summary.gaps, summary.gap_records, summary.stored_bytes,
+    summary.decoded_bytes, ratio(summary), summary.streams, time(summary.first_timestamp),
+    time(summary.last_timestamp));
 }
 
 void append_time(std::string& out, std::string_view key, const std::optional<timestamp>& time) {
@@ -73,9 +82,10 @@ void append_time(std::string& out, std::string_view key, const std::optional<tim
 }
 
 std::string json_numbers(const segment_summary& summary) {
-  auto result =
-    fmt::format(R"("frames":{},"records":{},"stored_bytes":{},"decoded_bytes":{},"ratio":{:.4f},"streams":{})",
-      summary.frames, summary.records, summary.stored_bytes, summary.decoded_bytes, ratio(summary), summary.streams);
+  auto result = fmt::format(
+    R"("frames":{},"records":{},"gaps":{},"gap_records":{},"stored_bytes":{},"decoded_bytes":{},"ratio":{:.4f},"streams":{})",
+    summary.frames, summary.records, summary.gaps, summary.gap_records, summary.stored_bytes, summary.decoded_bytes,
+    ratio(summary), summary.streams);
   append_time(result, "first_timestamp", summary.first_timestamp);
   append_time(result, "last_timestamp", summary.last_timestamp);
   return result;
@@ -134,8 +144,10 @@ expected<store_summary> inspect_store(file_system& files, const std::filesystem:
 }
 
 std::string to_table(const store_summary& summary) {
-  auto result = fmt::format("{:>8}  {:<6}  {:>10}  {:>12}  {:>14}  {:>14}  {:>6}  {:>7}  {:<30}  {:<30}\n", "segment",
-    "state", "frames", "records", "stored bytes", "decoded bytes", "ratio", "streams", "first record", "last record");
+  auto result =
+    fmt::format("{:>8}  {:<6}  {:>10}  {:>12}  {:>8}  {:>12}  {:>14}  {:>14}  {:>6}  {:>7}  {:<30}  {:<30}\n",
+      "segment", "state", "frames", "records", "gaps", "dropped", "stored bytes", "decoded bytes", "ratio", "streams",
+      "first record", "last record");
   for (const auto& segment : summary.segments)
     result += table_row(fmt::format("{}", segment.number), segment.is_sealed ? "sealed" : "active", segment);
   result += table_row("total", "", summary.total);

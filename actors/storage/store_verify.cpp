@@ -102,6 +102,11 @@ private:
   }
 
   expected<void> check_records(const frame& from) {
+    if (from.header().kind == frame_kind::gap) {
+      ++result_.gaps;
+      result_.gap_records += from.header().record_count;
+      return {};
+    }
     auto payload = decompressor_.decompress(from.header(), from.payload());
     if (!payload)
       return fail(payload.error());

@@ -142,6 +142,25 @@ TEST_F(shipper_alone, greets_a_stream_that_is_opened_while_it_backs_off_on_the_n
   EXPECT_EQ(receiver_->greeted.front(), make_stream(7));
 }
 
+TEST_F(shipper_alone, forgets_a_stream_that_is_closed_unless_it_holds_something_of_it) {
+  ASSERT_TRUE(reaches("handshaking"));
+  open(1);
+  open(2);
+  begin(3);
+  EXPECT_EQ(status()->streams, 3);
+  caf::anon_send(shipper_, frame_maker{make_stream(3)}.lines("x\n"));
+  for (std::uint8_t source = 1; source <= 9; ++source)
+    caf::anon_send(shipper_, close_stream{make_stream(source)});
+  EXPECT_EQ(status()->streams, 1);
+  EXPECT_EQ(status()->pending_frames, 1);
+  connection_->send(ack{make_stream(1), {1, 1, 2}}); // late, and of no interest any more
+  connection_->send(ack{make_stream(3), {1, 1, 2}});
+  world_.run_for(1s);
+  EXPECT_EQ(status()->acked_records, 1);
+  caf::anon_send(shipper_, close_stream{make_stream(3)});
+  EXPECT_EQ(status()->streams, 0);
+}
+
 // What the link had said before was still answered, over no link.
 TEST_F(shipper_alone, ignores_what_a_link_has_said_last_once_it_has_given_up) {
   ASSERT_TRUE(reaches("handshaking"));

@@ -47,6 +47,20 @@ public:
     return next(encoder.finish(), bytes);
   }
 
+  /// A gap of so many records and source bytes.
+  frame gap(std::uint32_t records, std::string_view reason, std::size_t source_bytes = 0,
+    timestamp from = at_seconds(1'700'000'000), timestamp to = at_seconds(1'700'000'000)) {
+    header_.kind = frame_kind::gap;
+    header_.record_count = records;
+    header_.first_timestamp = from;
+    header_.last_timestamp = to;
+    buffer payload;
+    payload.append(as_bytes(reason));
+    auto made = next(payload, source_bytes);
+    header_.kind = frame_kind::records;
+    return made;
+  }
+
   /// Goes on as a new incarnation, from `position`.
   void start_epoch(std::uint64_t epoch, std::uint64_t position = 0) {
     header_.epoch = epoch;

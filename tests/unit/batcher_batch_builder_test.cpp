@@ -18,7 +18,8 @@ protected:
 
   gap drop(std::uint32_t records, std::uint64_t bytes, std::string reason = "drop_newest") {
     auto begin = std::exchange(position_, position_ + bytes);
-    return {make_stream(1), std::move(reason), records, begin, position_, at_seconds(++seconds_)};
+    auto time = at_seconds(++seconds_);
+    return {make_stream(1), std::move(reason), records, begin, position_, time, time};
   }
 
   batch finish() { return builder_.finish(*pool_); }
@@ -114,6 +115,13 @@ TEST_F(batcher_batch_builder, joins_gaps_of_one_reason) {
   EXPECT_EQ(made.header.first_timestamp, at_seconds(1));
   EXPECT_EQ(made.header.last_timestamp, at_seconds(7));
   EXPECT_TRUE(frame::encode(made.header, made.payload->view()));
+}
+
+TEST_F(batcher_batch_builder, a_gap_that_ends_before_it_begins_is_one_still) {
+  builder_.add(gap{make_stream(1), "truncated", 1, 0, 1, at_seconds(9), at_seconds(3)});
+  auto made = finish();
+  EXPECT_EQ(made.header.first_timestamp, at_seconds(3));
+  EXPECT_EQ(made.header.last_timestamp, at_seconds(9));
 }
 
 TEST_F(batcher_batch_builder, numbers_gaps_and_batches_alike) {

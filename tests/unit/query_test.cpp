@@ -40,10 +40,14 @@ protected:
 
   std::string run(const query_options& how, query_format format = query_format::raw) {
     std::string output;
-    auto writer = make_query_writer(format, [&](byte_view bytes) {
-      output += as_text(bytes);
-      return true;
-    });
+    gaps.clear();
+    auto writer = make_query_writer(
+      format,
+      [&](byte_view bytes) {
+        output += as_text(bytes);
+        return true;
+      },
+      [this](std::string_view gap) { gaps.emplace_back(gap); });
     auto result =
       run_query(files, folder, how, *writer, [this](const damage& met) { damages.push_back(to_string(met)); });
     EXPECT_TRUE(result) << result.error().message;
@@ -61,6 +65,7 @@ protected:
   std::unique_ptr<store> target;
   frame_maker maker{make_stream(1), labels("web")};
   std::vector<std::string> damages;
+  std::vector<std::string> gaps;
   query_stats stats;
 };
 
@@ -215,6 +220,52 @@ TEST_F(query_test, json) {
       R"({"timestamp":"2023-11-14T22:13:20.000000000Z","severity":null,"body":"�z�","body_base64":"4oJ6/w==",)" +
       R"("labels":{"host":"h1","service":"web"},"attributes":{},"stream":")" + stream +
       "\",\"sequence\":2,\"index\":0,\"unterminated\":true}\n");
+}
+
+TEST_F(query_test, raw_and_count_say_gaps_elsewhere) {
+  commit(maker.lines("a\nopen"));
+  commit(maker.gap(12, "drop_newest", 100, start, start + std::chrono::seconds{2}));
+  commit(maker.lines("b\n"));
+  commit(maker.gap(0, "truncated", 7));
+  auto stream = ", stream " + to_string(make_stream(1));
+  auto expected = std::vector{
+    "gap: 12 records dropped (drop_newest) from 2023-11-14T22:13:20.000000000Z to 2023-11-14T22:13:22.000000000Z" +
+      stream,
+    "gap: 7 bytes dropped (truncated) from 2023-11-14T22:13:20.000000000Z to 2023-11-14T22:13:20.000000000Z" + stream};
+  EXPECT_EQ(run({}), "a\nopen\nb\n") << "what follows a gap goes on with nothing";
+  EXPECT_EQ(gaps, expected);
+  EXPECT_EQ(stats.gaps, 2u);
+  EXPECT_EQ(stats.records, 3u);
+  EXPECT_EQ(run({}, query_format::count), "3\n");
+  EXPECT_EQ(gaps, expected);
+}
+
+TEST_F(query_test, json_has_gaps_in_their_place) {
+  commit(maker.gap(12, "drop_newest", 100, start, start + std::chrono::seconds{2}));
+  commit(maker.gap(0, "truncated", 7));
+  auto behind = R"("labels":{"host":"h1","service":"web"},"stream":")" + to_string(make_stream(1)) + R"(","sequence":)";
+  EXPECT_EQ(run({}, query_format::json),
+    R"({"gap":{"records":12,"reason":"drop_newest","from":"2023-11-14T22:13:20.000000000Z",)"
+    R"("to":"2023-11-14T22:13:22.000000000Z","bytes":100},)" +
+      behind + "1}\n" +
+      R"({"gap":{"records":null,"reason":"truncated","from":"2023-11-14T22:13:20.000000000Z",)"
+      R"("to":"2023-11-14T22:13:20.000000000Z","bytes":7},)" +
+      behind + "2}\n");
+  EXPECT_THAT(gaps, testing::IsEmpty());
+}
+
+TEST_F(query_test, gaps_are_told_by_time_and_labels_whatever_the_other_conditions) {
+  commit(maker.gap(1, "drop_newest", 0, start, start));
+  commit(maker.gap(2, "drop_newest", 0, start + std::chrono::seconds{9}, start + std::chrono::seconds{9}));
+  query_options how;
+  how.contains = "whatever";
+  how.until = start + std::chrono::seconds{5};
+  run(how);
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_THAT(gaps[0], testing::HasSubstr("gap: 1 record dropped"));
+  how.labels = {{"host", "another"}};
+  run(how);
+  EXPECT_THAT(gaps, testing::IsEmpty());
 }
 
 TEST_F(query_test, passes_over_a_corrupt_frame_and_says_where) {

@@ -130,5 +130,30 @@ TEST_F(storage_check, inspect_sums_up) {
   EXPECT_THAT(to_table(summary), HasSubstr("epoch 1, frame 7, position 56"));
 }
 
+TEST_F(storage_check, gaps_are_counted_apart) {
+  auto target = store::open(files, folder, options, start).value();
+  auto later = start + std::chrono::seconds{9};
+  for (auto each : {first.lines("a\nb\n", start), first.gap(7, "drop_newest", 70, later, later),
+         first.gap(0, "truncated", 5, later, later), first.lines("c\n", start)})
+    ASSERT_TRUE(target->commit(std::vector{each}, start)[0]);
+  for (auto sealed : {false, true}) {
+    if (sealed)
+      ASSERT_TRUE(target->rotate_if_due(start + std::chrono::hours{2}));
+    auto checked = verify();
+    EXPECT_THAT(problems, testing::IsEmpty());
+    EXPECT_EQ(checked.frames, 4u);
+    EXPECT_EQ(checked.records, 3u);
+    EXPECT_EQ(checked.gaps, 2u);
+    EXPECT_EQ(checked.gap_records, 7u);
+    auto total = inspect_store(files, folder).value().total;
+    EXPECT_EQ(total.records, 3u);
+    EXPECT_EQ(total.gaps, 2u);
+    EXPECT_EQ(total.gap_records, 7u);
+    EXPECT_EQ(total.last_timestamp, start) << "of records";
+    EXPECT_EQ(total.number, sealed ? 2u : 1u);
+  }
+  EXPECT_THAT(to_json(inspect_store(files, folder).value()), HasSubstr(R"("gaps":2,"gap_records":7)"));
+}
+
 } // namespace
 } // namespace sluice
