@@ -99,7 +99,7 @@ struct storage_writer_state {
 
   void answer_hellos() {
     for (auto& x : std::exchange(hellos_, {}))
-      x.promise.deliver(welcome{x.data.stream, store_->last(x.data.stream)});
+      x.promise.deliver(store_->greet(x.data));
   }
 
   task<void> commit() {

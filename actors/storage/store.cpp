@@ -1,18 +1,25 @@
 #include "actors/storage/store.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <tuple>
 
 #include <fmt/format.h>
 
 #include "actors/storage/admission.hpp"
+#include "actors/storage/adoption.hpp"
+#include "actors/storage/store_identity.hpp"
 
 namespace sluice {
 
 namespace {
 
+/// How many streams may wait for the first frame after what another store has of them; more go on where they end here.
+constexpr std::size_t max_adopted = 65'536;
+
 bool covers(const stream_point& point, const frame_header& header) {
-  return std::tie(point.epoch, point.sequence) >= std::tie(header.epoch, header.sequence);
+  return std::tie(point.epoch, point.sequence) >= std::tie(header.epoch, header.sequence) &&
+         point.position >= header.position_end;
 }
 
 /// Makes a folder and those above it, each synced into the one that holds it: else all that is stored below would go
@@ -53,6 +60,10 @@ expected<std::unique_ptr<store>> store::open(
 expected<void> store::recover(timestamp now) {
   if (auto ok = remove_temporary_files(); !ok)
     return ok;
+  auto identity = load_store_identity(files_, folder_);
+  if (!identity)
+    return fail(identity.error());
+  identity_ = *identity;
   auto segments = list_segments(files_, folder_);
   if (!segments)
     return fail(segments.error());
@@ -137,16 +148,42 @@ stream_point store::last(const stream_id& stream) const {
   return found == streams_.end() ? stream_point{} : found->second.last;
 }
 
+welcome store::greet(const hello& question) {
+  auto mine = last(question.stream);
+  adopted_.erase(question.stream);
+  auto is_elsewhere = question.store != id128{} && question.store != identity_;
+  auto gap_end = is_elsewhere ? adopted_gap(mine, question.last) : std::nullopt;
+  if (!gap_end || adopted_.size() >= max_adopted)
+    return {question.stream, mine, identity_};
+  adopted_[question.stream] = {question.last, *gap_end};
+  return {question.stream, question.last, identity_};
+}
+
+stream_point store::next_joins(const stream_id& stream) const {
+  auto adopted = adopted_.find(stream);
+  return adopted == adopted_.end() ? last(stream) : adopted->second.joins;
+}
+
+std::optional<frame> store::gap_before(const frame_header& next, const stream_point& joins) const {
+  auto adopted = adopted_.find(next.stream);
+  if (adopted == adopted_.end() || adopted->second.joins != joins)
+    return std::nullopt;
+  return make_adopted_gap(last(next.stream), adopted->second.gap_end, next);
+}
+
 std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestamp now) {
   std::vector<expected<verdict>> verdicts;
   std::vector<const frame*> accepted;
   std::unordered_map<stream_id, stream_point> pending;
+  std::deque<frame> gaps;
   verdicts.reserve(frames.size());
   for (const auto& each : frames) {
     const auto& header = each.header();
-    auto& point = pending.try_emplace(header.stream, last(header.stream)).first->second;
+    auto& point = pending.try_emplace(header.stream, next_joins(header.stream)).first->second;
     verdicts.push_back(judge(point, header));
     if (verdicts.back() == verdict::store) {
+      if (auto gap = gap_before(header, point))
+        accepted.push_back(&gaps.emplace_back(std::move(*gap)));
       accepted.push_back(&each);
       point = header.end_point();
     }
@@ -156,10 +193,10 @@ std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestam
   answers.reserve(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
     const auto& header = frames[i].header();
-    auto durable = last(header.stream);
+    auto durable = next_joins(header.stream);
     if (!verdicts[i])
       answers.push_back(fail(verdicts[i].error()));
-    else if (!covers(durable, header))
+    else if (verdicts[i] == verdict::store && !covers(durable, header))
       answers.push_back(fail(written.error()));
     else
       answers.push_back(ack{header.stream, durable});
@@ -182,6 +219,7 @@ expected<void> store::append(std::span<const frame* const> frames, timestamp now
       return ok;
     for (const auto* stored : run) {
       advance(stored->header().stream, stored->header().end_point(), now);
+      adopted_.erase(stored->header().stream);
       ++counters_.frames;
       counters_.records += stored->header().stored_records();
       counters_.bytes += stored->size();
@@ -270,9 +308,7 @@ void store::forget_oldest_streams() {
 }
 
 void store::advance(const stream_id& stream, const stream_point& last, timestamp now) {
-  auto& state = streams_[stream];
-  state.last = std::max(state.last, last);
-  state.stored = now;
+  streams_[stream] = {last, now};
 }
 
 void store::retire_active() {

@@ -66,8 +66,15 @@ public:
 
   const store_recovery& recovery() const noexcept { return recovery_; }
 
+  /// What tells this store from others.
+  const id128& identity() const noexcept { return identity_; }
+
   /// The newest durable point of a stream; zeros if it is not known.
   stream_point last(const stream_id& stream) const;
+
+  /// Where a stream goes on: where the newest frame here ends, or, if another store has acknowledged more of it, there.
+  /// In that case a gap frame is stored before the stream's next frame. Holds until the stream's next hello.
+  welcome greet(const hello& question);
 
   /// Stores what is new of `frames`, all with one sync unless a segment ends in between, and answers each in order:
   /// an ack, also for what was stored already; sequence_gap, stale_epoch, storage_full or an error of the file system
@@ -85,6 +92,10 @@ private:
     stream_point last;
     timestamp stored;
   };
+  struct adoption {
+    stream_point joins; ///< Where the next frame must.
+    stream_point gap_end;
+  };
 
   store(file_system& files, std::filesystem::path folder, const store_options& options)
     : files_(files), folder_(std::move(folder)), options_(options) {}
@@ -92,6 +103,10 @@ private:
   expected<void> recover(timestamp now);
   expected<void> recover_active(segment_reader reader, timestamp now);
   expected<void> remove_temporary_files();
+  /// Where the next frame of a stream must join.
+  stream_point next_joins(const stream_id& stream) const;
+  /// The gap frame that must be stored before `next`, which joins there, if any.
+  std::optional<frame> gap_before(const frame_header& next, const stream_point& joins) const;
   expected<void> append(std::span<const frame* const> frames, timestamp now);
   expected<void> check_space();
   expected<void> make_room(std::size_t frame_bytes, timestamp now);
@@ -110,7 +125,9 @@ private:
   store_options options_;
   std::unique_ptr<file_lock> lock_;
   store_recovery recovery_;
+  id128 identity_{};
   std::unordered_map<stream_id, stream_state> streams_;
+  std::unordered_map<stream_id, adoption> adopted_; ///< Streams that do not go on where they end here.
   std::optional<segment_writer> active_;
   std::uint64_t next_number_ = 1;
   store_counters counters_;

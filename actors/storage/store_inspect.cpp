@@ -54,11 +54,11 @@ void add(segment_summary& total, const segment_summary& part) {
 
 void collect(streams_by_id& streams, const segment_reader& reader) {
   for (const auto& entry : reader.header().streams)
-    streams[entry.stream].last = std::max(streams[entry.stream].last, entry.last);
+    streams[entry.stream].last = entry.last;
   const auto& index = reader.index();
   for (const auto& entry : index.frames) {
     auto& stream = streams[index.streams[entry.stream]];
-    stream.last = std::max(stream.last, entry.last);
+    stream.last = entry.last;
     stream.labels = index.label_sets[entry.labels];
   }
 }

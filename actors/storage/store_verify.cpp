@@ -10,6 +10,11 @@ namespace sluice {
 
 namespace {
 
+/// Only such a gap may leave out sequence numbers.
+bool is_gap_between_stores(const frame& x) {
+  return x.header().kind == frame_kind::gap && as_text(x.payload()) == gap_reason::stored_elsewhere;
+}
+
 class verification {
 public:
   explicit verification(const std::function<void(const damage&)>& on_problem) : on_problem_(on_problem) {}
@@ -82,22 +87,23 @@ private:
       return false;
     }
     ++result_.frames;
-    check_order(reader, entry);
+    check_order(reader, entry, loaded && is_gap_between_stores(*loaded));
     auto read = loaded.and_then([this](const frame& from) { return check_records(from); });
     if (!read)
       report(reader.at(entry.offset, read.error()));
     return true;
   }
 
-  void check_order(const segment_reader& reader, const frame_entry& entry) {
+  void check_order(const segment_reader& reader, const frame_entry& entry, bool may_leave_out) {
     auto& last = streams_[reader.index().streams[entry.stream]];
     auto is_next = entry.last.epoch == last.epoch ? entry.last.sequence == last.sequence + 1
                                                   : entry.last.epoch > last.epoch && entry.last.sequence == 1;
-    auto follows = is_next && entry.position_begin == last.position;
-    if (!follows)
+    auto is_later = may_leave_out && entry.last.epoch >= last.epoch;
+    if ((!is_next && !is_later) || entry.position_begin != last.position)
       report(reader.at(entry.offset,
-        {errc::sequence_gap, fmt::format("frame {} of epoch {} does not follow frame {} of epoch {} of its stream",
-                               entry.last.sequence, entry.last.epoch, last.sequence, last.epoch)}));
+        {errc::sequence_gap,
+          fmt::format("frame {} of epoch {} at position {} does not follow frame {} of epoch {} up to position {}",
+            entry.last.sequence, entry.last.epoch, entry.position_begin, last.sequence, last.epoch, last.position)}));
     last = entry.last;
   }
 
