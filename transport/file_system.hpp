@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -64,6 +65,19 @@ public:
   virtual ~file_lock() = default;
 };
 
+/// Watches folders until destroyed. What it says is only a hint: it may say too much, say it late, or not at all.
+class folder_watch {
+public:
+  /// Called from any thread with the paths at which a file was made, removed, renamed or written. An empty one among
+  /// them: anything may have changed.
+  using handler = std::function<void(std::vector<std::filesystem::path>)>;
+
+  virtual ~folder_watch() = default;
+
+  /// Watches what is directly in a folder from now on; no error if it is watched already. Thread-safe.
+  virtual expected<void> add(const std::filesystem::path& folder) = 0;
+};
+
 /// Thread-safe.
 class file_system {
 public:
@@ -76,6 +90,9 @@ public:
 
   /// Standard input, which cannot be opened by a name if another user has made it. Usually a pipe.
   virtual expected<std::unique_ptr<file>> standard_input() = 0;
+
+  /// What `where` leads to; error is_a_directory if that is a folder.
+  virtual expected<file_info> info(const path& where) = 0;
 
   /// Adds text to the end of a file, which is made if need be, and syncs it. Several processes may do so at a time.
   virtual expected<void> append(const path& where, std::string_view text) = 0;
@@ -107,6 +124,9 @@ public:
 
   /// Paths that match a shell pattern, sorted; none if nothing does.
   virtual expected<std::vector<path>> glob(const std::string& pattern) = 0;
+
+  /// Makes a watch without folders.
+  virtual expected<std::unique_ptr<folder_watch>> watch(folder_watch::handler changed) = 0;
 };
 
 /// Reads a whole small file. Error too_large beyond `max_bytes`.

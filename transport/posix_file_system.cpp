@@ -19,6 +19,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "transport/posix_descriptor.hpp"
+#include "transport/posix_watch.hpp"
+
 namespace sluice {
 
 namespace {
@@ -44,36 +47,6 @@ errc to_errc(int number) noexcept {
   }
 }
 
-tl::unexpected<error> fail_with(int number, const path& where) {
-  return fail(to_errc(number), fmt::format("{}: {}", where.native(), std::generic_category().message(number)));
-}
-
-/// A call that a signal interrupted is made again.
-template <class Call>
-auto uninterrupted(Call call) {
-  for (;;) {
-    auto result = call();
-    if (result != -1 || errno != EINTR)
-      return result;
-  }
-}
-
-class descriptor {
-public:
-  explicit descriptor(int number) noexcept : number_{number} {}
-  descriptor(descriptor&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
-  descriptor& operator=(descriptor&&) = delete;
-  ~descriptor() {
-    if (number_ != -1)
-      ::close(number_);
-  }
-
-  int get() const noexcept { return number_; }
-
-private:
-  int number_;
-};
-
 expected<descriptor> open_descriptor(const path& where, int flags) {
   auto number = uninterrupted([&] { return ::open(where.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0644); });
   if (number == -1)
@@ -81,9 +54,10 @@ expected<descriptor> open_descriptor(const path& where, int flags) {
   return descriptor{number};
 }
 
-expected<file_info> stat_descriptor(const descriptor& opened, const path& where) {
+/// Of what is open as `number`, or of what `name` leads to.
+expected<file_info> stat_file(int number, const char* name, const path& where) {
   struct statx status {};
-  if (::statx(opened.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) == -1)
+  if (::statx(number, name, *name ? 0 : AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) == -1)
     return fail_with(errno, where);
   if (S_ISDIR(status.stx_mode))
     return fail_with(EISDIR, where);
@@ -96,6 +70,10 @@ expected<file_info> stat_descriptor(const descriptor& opened, const path& where)
   result.size = status.stx_size;
   result.regular = S_ISREG(status.stx_mode);
   return result;
+}
+
+expected<file_info> stat_descriptor(const descriptor& opened, const path& where) {
+  return stat_file(opened.get(), "", where);
 }
 
 class posix_file final : public file {
@@ -206,6 +184,10 @@ tl::unexpected<error> fail_locked(const descriptor& opened, const path& where) {
 
 } // namespace
 
+tl::unexpected<error> fail_with(int number, const path& where) {
+  return fail(to_errc(number), fmt::format("{}: {}", where.native(), std::generic_category().message(number)));
+}
+
 expected<std::unique_ptr<file>> posix_file_system::open(const path& where, open_mode mode) {
   auto flags = mode == open_mode::read         ? O_RDONLY | O_NONBLOCK
                : mode == open_mode::read_write ? O_RDWR
@@ -223,6 +205,12 @@ expected<std::unique_ptr<file>> posix_file_system::standard_input() {
   if (number == -1)
     return fail_with(errno, "standard input");
   return std::make_unique<posix_file>(descriptor{number}, "standard input");
+}
+
+expected<file_info> posix_file_system::info(const path& where) {
+  if (where.empty())
+    return fail_with(ENOENT, where);
+  return stat_file(AT_FDCWD, where.c_str(), where);
 }
 
 expected<void> posix_file_system::append(const path& where, std::string_view text) {
@@ -314,6 +302,10 @@ expected<std::vector<file_system::path>> posix_file_system::glob(const std::stri
       fmt::format("{}: cannot look for files that match", pattern));
   std::ranges::sort(paths);
   return paths;
+}
+
+expected<std::unique_ptr<folder_watch>> posix_file_system::watch(folder_watch::handler changed) {
+  return make_posix_watch(std::move(changed));
 }
 
 } // namespace sluice

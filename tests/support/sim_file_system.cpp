@@ -55,6 +55,7 @@ public:
     std::lock_guard guard{owner_.mutex_};
     if (auto ok = writable(); !ok)
       return ok;
+    owner_.tell_of(where_);
     return owner_.write_parts(*node_, where_, parts, offset);
   }
 
@@ -69,6 +70,7 @@ public:
     std::lock_guard guard{owner_.mutex_};
     if (auto ok = writable(); !ok)
       return ok;
+    owner_.tell_of(where_);
     return owner_.truncate_file(*node_, where_, size);
   }
 
@@ -76,7 +78,7 @@ public:
     std::lock_guard guard{owner_.mutex_};
     if (auto ok = usable(); !ok)
       return fail(ok.error());
-    return file_info{.device = 1, .inode = node_->number, .birth = {}, .size = node_->content.size()};
+    return sim_file_system::info_of(*node_);
   }
 
 private:
@@ -115,6 +117,37 @@ private:
   sim_file_system& owner_;
   path where_;
   std::uint64_t generation_;
+};
+
+class sim_watch : public folder_watch {
+public:
+  sim_watch(sim_file_system& owner, handler changed) : owner_(owner), changed_(std::move(changed)) {
+    std::lock_guard guard{owner_.mutex_};
+    owner_.watches_.insert(this);
+  }
+
+  ~sim_watch() override {
+    std::lock_guard guard{owner_.mutex_};
+    owner_.watches_.erase(this);
+  }
+
+  expected<void> add(const path& folder) override {
+    std::lock_guard guard{owner_.mutex_};
+    if (!owner_.folders_.contains(folder))
+      return fail_at(errc::not_found, folder, "no such folder");
+    folders_.insert(folder);
+    return {};
+  }
+
+  void tell_of(const path& changed) const {
+    if (folders_.contains(changed.parent_path()))
+      changed_({changed});
+  }
+
+private:
+  sim_file_system& owner_;
+  handler changed_;
+  std::set<path> folders_;
 };
 
 void sim_file_system::crash() {
@@ -229,10 +262,13 @@ void sim_file_system::set_content(const path& where, std::string content) {
     node = std::make_shared<inode>();
     node->number = next_inode_++;
     durable_names_[where] = node;
+    for (auto at = where.parent_path(); folders_.insert(at).second;)
+      at = at.parent_path();
   }
   node->durable = content;
   node->content = std::move(content);
   node->dirty.clear();
+  tell_of(where);
 }
 
 expected<std::unique_ptr<file>> sim_file_system::open(const path& where, open_mode mode) {
@@ -261,6 +297,18 @@ expected<std::unique_ptr<file>> sim_file_system::open(const path& where, open_mo
 
 expected<std::unique_ptr<file>> sim_file_system::standard_input() {
   return open("/dev/stdin", open_mode::read);
+}
+
+expected<file_info> sim_file_system::info(const path& where) {
+  std::lock_guard guard{mutex_};
+  if (auto ok = check_power(where); !ok)
+    return fail(ok.error());
+  if (folders_.contains(where))
+    return fail_at(errc::is_a_directory, where, "is a directory");
+  auto found = names_.find(where);
+  if (found == names_.end())
+    return fail_at(errc::not_found, where, "no such file");
+  return info_of(*found->second);
 }
 
 expected<void> sim_file_system::append(const path& where, std::string_view text) {
@@ -361,6 +409,20 @@ expected<std::vector<path>> sim_file_system::glob(const std::string& pattern) {
   return result;
 }
 
+expected<std::unique_ptr<folder_watch>> sim_file_system::watch(folder_watch::handler changed) {
+  return std::make_unique<sim_watch>(*this, std::move(changed));
+}
+
+file_info sim_file_system::info_of(const inode& node) {
+  timestamp birth{std::chrono::milliseconds{node.number}};
+  return {.device = 1, .inode = node.number, .birth = birth, .size = node.content.size()};
+}
+
+void sim_file_system::tell_of(const path& changed) const {
+  for (auto* watch : watches_)
+    watch->tell_of(changed);
+}
+
 expected<void> sim_file_system::check_power(const path& where) const {
   if (power_off_at_ && changes_ >= *power_off_at_)
     return fail_at(errc::io_error, where, "the power is off");
@@ -382,6 +444,9 @@ void sim_file_system::apply(names& table, const name_change& change) const {
 
 void sim_file_system::change_name(name_change change) {
   apply(names_, change);
+  for (auto& changed : {change.from, change.to})
+    if (!changed.empty())
+      tell_of(changed);
   unsynced_names_.push_back(std::move(change));
 }
 

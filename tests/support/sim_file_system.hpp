@@ -13,9 +13,12 @@
 
 namespace sluice::test {
 
+class sim_watch;
+
 /// A file system in memory that forgets at a crash what was not synced, as a disk may: of a file any mix of old and
 /// new 512-byte sectors survives, of a folder's creates, renames and removes any first part; of a folder
-/// that its parent was not synced for, nothing. Everything random follows the seed. Thread-safe.
+/// that its parent was not synced for, nothing. Everything random follows the seed. Whoever watches a folder is told
+/// within the call that changes it, and must not call back from there. Thread-safe.
 class sim_file_system : public file_system {
 public:
   struct inode {
@@ -60,10 +63,12 @@ public:
   std::uint64_t bytes_read(const path& where) const;
 
   std::string content(const path& where) const;
+  /// As another program does it, durably: replaces what is in a file, or makes one and its folders.
   void set_content(const path& where, std::string content);
 
   expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
   expected<std::unique_ptr<file>> standard_input() override;
+  expected<file_info> info(const path& where) override;
   expected<void> append(const path& where, std::string_view text) override;
   expected<std::vector<std::string>> list(const path& folder) override;
   expected<void> create_folders(const path& folder) override;
@@ -73,10 +78,12 @@ public:
   expected<std::unique_ptr<file_lock>> lock(const path& where) override;
   expected<space_info> space(const path& where) override;
   expected<std::vector<path>> glob(const std::string& pattern) override;
+  expected<std::unique_ptr<folder_watch>> watch(folder_watch::handler changed) override;
 
 private:
   friend class sim_file;
   friend class sim_lock;
+  friend class sim_watch;
 
   using names = std::map<path, std::shared_ptr<inode>>;
 
@@ -88,6 +95,9 @@ private:
 
   expected<void> check_power(const path& where) const;
   expected<void> count_change(const path& where);
+  static file_info info_of(const inode& node);
+  /// Tells whoever watches its folder.
+  void tell_of(const path& changed) const;
   void apply(names& table, const name_change& change) const;
   void change_name(name_change change);
   std::uint64_t used() const;
@@ -108,6 +118,7 @@ private:
   std::set<path> folders_{"/"}, unsynced_folders_;
   std::set<path> locks_;
   std::map<path, std::uint64_t> read_;
+  std::set<const sim_watch*> watches_;
   std::uint64_t next_inode_ = 1;
   std::uint64_t generation_ = 0;
   std::uint64_t capacity_ = std::uint64_t{1} << 40;

@@ -1,6 +1,9 @@
+#include <condition_variable>
 #include <csignal>
 #include <fstream>
 #include <future>
+#include <mutex>
+#include <set>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -244,6 +247,70 @@ TEST_F(posix_file_system_test, files_are_replaced_as_a_whole) {
   EXPECT_EQ(content(where), "two");
   EXPECT_EQ(*files_.list(folder_), (std::vector<std::string>{"state"}));
   EXPECT_FALSE(replace_file(files_, folder_ / "no" / "state", "x"));
+}
+
+TEST_F(posix_file_system_test, tells_what_a_path_leads_to) {
+  auto where = put("a", "1234");
+  auto opened = files_.open(where, open_mode::read).value()->info();
+  auto named = files_.info(where);
+  ASSERT_TRUE(opened && named);
+  EXPECT_EQ(named->inode, opened->inode);
+  EXPECT_EQ(named->birth, opened->birth);
+  EXPECT_EQ(named->size, 4u);
+  fs::create_symlink("a", folder_ / "link");
+  EXPECT_EQ(files_.info(folder_ / "link")->inode, opened->inode);
+  expect_failure(files_.info(folder_ / "none"), errc::not_found, folder_ / "none");
+  expect_failure(files_.info(folder_), errc::is_a_directory, folder_);
+}
+
+/// Watches a folder, and waits until it has heard of a path.
+class heard_changes {
+public:
+  expected<std::unique_ptr<folder_watch>> watch(posix_file_system& files) {
+    return files.watch([this](std::vector<fs::path> changed) {
+      std::lock_guard guard{mutex_};
+      heard_.insert(changed.begin(), changed.end());
+      has_heard_.notify_all();
+    });
+  }
+
+  bool hears_of(const fs::path& where) {
+    std::unique_lock guard{mutex_};
+    return has_heard_.wait_for(guard, std::chrono::seconds{60}, [&] { return heard_.erase(where) > 0; });
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable has_heard_;
+  std::set<fs::path> heard_;
+};
+
+TEST_F(posix_file_system_test, hears_of_every_kind_of_change) {
+  heard_changes heard;
+  auto watch = heard.watch(files_);
+  ASSERT_TRUE(watch);
+  ASSERT_TRUE((*watch)->add(folder_));
+  ASSERT_TRUE((*watch)->add(folder_)) << "twice is no error";
+  put("a", "1");
+  EXPECT_TRUE(heard.hears_of(folder_ / "a"));
+  std::ofstream{folder_ / "a", std::ios::app} << "2";
+  EXPECT_TRUE(heard.hears_of(folder_ / "a"));
+  fs::rename(folder_ / "a", folder_ / "b");
+  EXPECT_TRUE(heard.hears_of(folder_ / "a"));
+  EXPECT_TRUE(heard.hears_of(folder_ / "b"));
+  fs::remove(folder_ / "b");
+  EXPECT_TRUE(heard.hears_of(folder_ / "b"));
+}
+
+TEST_F(posix_file_system_test, hears_that_a_watched_folder_is_gone) {
+  heard_changes heard;
+  auto watch = heard.watch(files_);
+  ASSERT_TRUE(watch);
+  fs::create_directory(folder_ / "logs");
+  ASSERT_TRUE((*watch)->add(folder_ / "logs"));
+  fs::remove(folder_ / "logs");
+  EXPECT_TRUE(heard.hears_of({}));
+  expect_failure((*watch)->add(folder_ / "logs"), errc::not_found, folder_ / "logs");
 }
 
 } // namespace
