@@ -161,10 +161,14 @@ void add_receive(CLI::App& app) {
     "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
     ->default_str("256MiB");
   sub
-    ->add_option(
-      "--max-used-percent", options->store.max_used_percent, "Refuse frames while the file system is fuller than this")
-    ->check(CLI::Range(1, 100))
+    ->add_option("--max-used-percent", options->store.max_used_percent,
+      "Refuse frames once the file system is as full as this, until it is 5 % emptier")
+    ->check(CLI::Range(10, 100))
     ->default_str("90");
+  add_parsed(*sub, "--retention-age", options->store.retention.age, "DURATION",
+    "Remove segments that were full so long ago; for ever, if not given", parse_duration);
+  add_size(*sub, "--retention-bytes", options->store.retention.bytes,
+    "Remove the oldest segments while all together take more than this; any number, if not given");
   sub->add_option("--max-connections", options->acceptor.max_connections, "Further connections are refused")
     ->check(CLI::Range(1, 1'000'000))
     ->default_str("1024");

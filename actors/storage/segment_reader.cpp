@@ -22,7 +22,11 @@ std::string to_string(const damage& where) {
   return fmt::format("{}:{}: {}", where.path.string(), where.offset, where.reason.message);
 }
 
-expected<segment_reader> segment_reader::open(file_system& files, const std::filesystem::path& where) {
+expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where) {
+  return segment_reader::begin(files, where).map([](const segment_reader& begun) { return begun.header(); });
+}
+
+expected<segment_reader> segment_reader::begin(file_system& files, const std::filesystem::path& where) {
   auto from = files.open(where, open_mode::read);
   if (!from)
     return fail(from.error());
@@ -32,6 +36,14 @@ expected<segment_reader> segment_reader::open(file_system& files, const std::fil
   segment_reader result{std::move(*from), where, info->size};
   if (auto ok = result.read_header(); !ok)
     return fail(ok.error().code, fmt::format("{}: {}", where.string(), ok.error().message));
+  return result;
+}
+
+expected<segment_reader> segment_reader::open(file_system& files, const std::filesystem::path& where) {
+  auto begun = begin(files, where);
+  if (!begun)
+    return begun;
+  auto& result = *begun;
   if (auto sealed = result.read_footer(); !sealed && is_file_error(sealed.error().code))
     return fail(sealed.error());
   if (!result.sealed_) {
@@ -41,7 +53,7 @@ expected<segment_reader> segment_reader::open(file_system& files, const std::fil
     result.scan_ = std::move(*found);
     result.body_end_ = result.scan_.end;
   }
-  return result;
+  return begun;
 }
 
 expected<buffer> segment_reader::read(std::uint64_t offset, std::size_t count) const {

@@ -30,6 +30,9 @@ struct segment_scan {
   std::optional<error> tail;         ///< Why what follows `end` was not taken.
 };
 
+/// Reads the header of a segment alone. Errors as `segment_reader::open`.
+expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where);
+
 /// Reads one segment, also while a writer appends to it: sees what was there when it was opened. Takes no lock and
 /// writes nothing. Not thread-safe.
 class segment_reader {
@@ -65,8 +68,13 @@ public:
   damage at(std::uint64_t offset, error reason) const { return {path_, offset, std::move(reason)}; }
 
 private:
+  friend expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where);
+
   segment_reader(std::unique_ptr<file> from, std::filesystem::path where, std::uint64_t file_bytes)
     : file_(std::move(from)), path_(std::move(where)), file_bytes_(file_bytes) {}
+
+  /// Opens the file and reads its header.
+  static expected<segment_reader> begin(file_system& files, const std::filesystem::path& where);
 
   expected<buffer> read(std::uint64_t offset, std::size_t count) const;
   expected<void> read_header();

@@ -47,6 +47,9 @@ public:
   const segment_header& header() const noexcept { return header_; }
   const segment_index& index() const noexcept { return frames_.index(); }
 
+  /// Size of the file, but for what a failed call has left.
+  std::uint64_t bytes() const noexcept { return end_; }
+
   /// Size of the body: frames and marks.
   std::uint64_t body_bytes() const noexcept { return end_ - header_.encoded_bytes(); }
   bool has_frames() const noexcept { return !index().frames.empty(); }

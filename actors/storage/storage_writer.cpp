@@ -1,10 +1,12 @@
 #include "actors/storage/storage_writer.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <vector>
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
+#include <caf/telemetry/metric_registry.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 #include <spdlog/spdlog.h>
@@ -27,8 +29,28 @@ constexpr std::size_t max_commit_bytes = 8 * 1024 * 1024;
 constexpr std::size_t worthwhile_commit_bytes = 1024 * 1024;
 constexpr std::chrono::milliseconds commit_interval{5};
 
-/// How often the age of the active segment is looked at.
-constexpr std::chrono::seconds rotation_interval{10};
+/// How often the store is tended, and how often while it is full.
+constexpr std::chrono::seconds tending_interval{10};
+constexpr std::chrono::seconds full_interval{1};
+
+/// What a storage writer tells beyond what every component does.
+struct storage_metrics {
+  explicit storage_metrics(caf::telemetry::metric_registry& registry)
+    : accepting(registry.gauge_singleton("sluice", "storage-accepting", "1 while frames are stored, 0 while full.")),
+      expired_segments(counter(registry, "segments", "Segments that retention has removed.")),
+      expired_records(counter(registry, "records", "Records in them.")),
+      expired_bytes(counter(registry, "bytes", "Their size on disk.")) {}
+
+  static caf::telemetry::int_counter* counter(
+    caf::telemetry::metric_registry& registry, caf::string_view unit, caf::string_view help) {
+    return registry.counter_singleton("sluice", "storage-expired", help, unit, true);
+  }
+
+  caf::telemetry::int_gauge* accepting;
+  caf::telemetry::int_counter* expired_segments;
+  caf::telemetry::int_counter* expired_records;
+  caf::telemetry::int_counter* expired_bytes;
+};
 
 struct storage_writer_state {
   static inline const char* name = "storage-writer";
@@ -44,7 +66,10 @@ struct storage_writer_state {
   };
 
   storage_writer_state(storage_writer_actor::pointer self, environment& env, std::shared_ptr<store> opened)
-    : self_(self), env_(env), store_(std::move(opened)), metrics_(self->system(), name), wake_(self) {}
+    : self_(self), env_(env), store_(std::move(opened)), metrics_(self->system(), name),
+      storage_metrics_(self->system().metrics()), wake_(self) {
+    storage_metrics_.accepting->value(1);
+  }
 
   storage_writer_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -70,17 +95,22 @@ struct storage_writer_state {
     };
   }
 
-  /// Commits what waits, as often as something does. The store is used by the executor during a commit, and by this
-  /// coroutine otherwise.
+  /// Commits what waits, as often as something does. The store is used by the executor during a commit and while it is
+  /// tended, and by this coroutine otherwise.
   task<void> run() {
+    next_tending_ = self_->clock().now() + tending_interval;
+    tell_space();
     while (!drain_ || !frames_.empty()) {
       answer_hellos();
-      if (auto pause = time_to_next_commit(); !frames_.empty() && pause > pause.zero())
+      auto pause = next_tending_ - self_->clock().now();
+      if (!frames_.empty())
+        pause = std::min(pause, time_to_next_commit());
+      if (pause > pause.zero())
         co_await wake_.wait_for(pause);
-      else if (!frames_.empty())
+      else if (!drain_ && self_->clock().now() >= next_tending_)
+        co_await tend();
+      else
         co_await commit();
-      else if (!co_await wake_.wait_for(rotation_interval))
-        co_await rotate();
     }
     answer_hellos();
     auto closed = co_await run_blocking(self_, env_.io, [store = store_] { return store->close(); });
@@ -118,6 +148,9 @@ struct storage_writer_state {
       self_, env_.io, [store = store_, group, now = env_.now()] { return store->commit(group, now); });
     last_commit_ = self_->clock().now();
     auto after = store_->counters();
+    if (after.segments != before.segments)
+      next_tending_ = last_commit_;
+    tell_space();
     auto stored = after.records - before.records;
     metrics_.sent(stored, after.bytes - before.bytes);
     std::uint64_t acknowledged = 0;
@@ -148,16 +181,47 @@ struct storage_writer_state {
     promise.deliver(to_caf(result.error()));
   }
 
-  task<void> rotate() {
-    auto rotated =
-      co_await run_blocking(self_, env_.io, [store = store_, now = env_.now()] { return store->rotate_if_due(now); });
-    if (!rotated)
-      complain(rotated.error());
+  task<void> tend() {
+    auto before = store_->counters().expired;
+    auto tended =
+      co_await run_blocking(self_, env_.io, [store = store_, now = env_.now()] { return store->tend(now); });
+    next_tending_ = self_->clock().now() + (store_->full() ? full_interval : tending_interval);
+    if (!tended)
+      complain(tended.error());
+    tell_expired(before, store_->counters().expired);
+    tell_space();
   }
 
-  /// Logs a failure unless it repeats the last one.
+  void tell_expired(const expired_segments& before, const expired_segments& after) {
+    if (after.segments == before.segments)
+      return;
+    auto segments = after.segments - before.segments;
+    auto records = after.records - before.records;
+    auto bytes = after.bytes - before.bytes;
+    storage_metrics_.expired_segments->inc(static_cast<std::int64_t>(segments));
+    storage_metrics_.expired_records->inc(static_cast<std::int64_t>(records));
+    storage_metrics_.expired_bytes->inc(static_cast<std::int64_t>(bytes));
+    spdlog::info("storage: retention has removed {} segments with {} records, {} bytes", segments, records, bytes);
+  }
+
+  /// Says when the store becomes full, and when it no longer is.
+  void tell_space() {
+    const auto& full = store_->full();
+    if (full.has_value() == is_full_)
+      return;
+    is_full_ = full.has_value();
+    storage_metrics_.accepting->value(is_full_ ? 0 : 1);
+    if (is_full_) {
+      next_tending_ = std::min(next_tending_, self_->clock().now() + full_interval);
+      spdlog::error("storage: full, nothing is accepted: {}", full->message);
+    } else {
+      spdlog::info("storage: there is space again, frames are accepted");
+    }
+  }
+
+  /// Logs a failure unless it repeats the last one, or is told by `tell_space`.
   void complain(const error& reason) {
-    if (reason != last_error_)
+    if (reason != last_error_ && reason.code != errc::storage_full)
       spdlog::error("storage: {}", reason.message);
     last_error_ = reason;
   }
@@ -166,6 +230,9 @@ struct storage_writer_state {
   environment& env_;
   std::shared_ptr<store> store_;
   component_metrics metrics_;
+  storage_metrics storage_metrics_;
+  bool is_full_ = false; ///< As last told.
+  caf::actor_clock::time_point next_tending_;
   std::deque<waiting_frame> frames_;
   std::size_t waiting_bytes_ = 0; ///< In `frames_`.
   caf::actor_clock::time_point last_commit_;

@@ -14,6 +14,9 @@ namespace sluice {
 
 namespace {
 
+/// How much emptier than full the file system must be, in percent of it, before frames are accepted again.
+constexpr unsigned hysteresis_percent = 5;
+
 /// How many streams may wait for the first frame after what another store has of them; more go on where they end here.
 constexpr std::size_t max_adopted = 65'536;
 
@@ -82,7 +85,10 @@ expected<void> store::recover(timestamp now) {
   for (const auto& entry : index.frames)
     advance(index.streams[entry.stream], entry.last, now);
   recovery_.streams = streams_.size();
-  return start_segment(now);
+  // On a full disk it is made once there is space.
+  if (auto ok = noting_space(start_segment(now)); !ok && !full_)
+    return ok;
+  return {};
 }
 
 expected<void> store::remove_temporary_files() {
@@ -135,10 +141,11 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
 }
 
 expected<void> store::close() {
-  if (!active_)
-    return {};
-  auto done = active_->close();
-  retire_active();
+  expected<void> done;
+  if (active_) {
+    done = active_->close();
+    retire_active();
+  }
   lock_.reset();
   return done;
 }
@@ -188,7 +195,7 @@ std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestam
       point = header.end_point();
     }
   }
-  auto written = append(accepted, now);
+  auto written = noting_space(append(accepted, now));
   std::vector<expected<ack>> answers;
   answers.reserve(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -233,14 +240,21 @@ expected<void> store::check_space() {
   auto space = files_.space(folder_);
   if (!space)
     return fail(space.error());
-  if (space->capacity == 0)
-    return {};
-  auto used = (space->capacity - space->available) * 100 / space->capacity;
-  if (used < options_.max_used_percent)
-    return {};
-  return fail(errc::storage_full,
-    fmt::format("the file system of store {} is {} % full, the limit is {} %: free some space or raise the limit",
-      folder_.string(), used, options_.max_used_percent));
+  auto used = space->capacity == 0 ? 0 : (space->capacity - space->available) * 100 / space->capacity;
+  auto limit = options_.max_used_percent - (full_ ? hysteresis_percent : 0);
+  if (used < limit)
+    full_.reset();
+  else if (!full_)
+    full_ = {errc::storage_full,
+      fmt::format("the file system of store {} is {} % full, the limit is {} %: free some space or raise the limit",
+        folder_.string(), used, options_.max_used_percent)};
+  return full_ ? expected<void>{fail(*full_)} : expected<void>{};
+}
+
+expected<void> store::noting_space(expected<void> result) {
+  if (!result && result.error().code == errc::storage_full && !full_)
+    full_ = result.error();
+  return result;
 }
 
 expected<void> store::make_room(std::size_t frame_bytes, timestamp now) {
@@ -267,7 +281,19 @@ bool store::is_old(timestamp now) const {
   return now - active_->header().created >= options_.segment_age;
 }
 
-expected<void> store::rotate_if_due(timestamp now) {
+expected<void> store::tend(timestamp now) {
+  auto rotated = noting_space(rotate_if_old(now));
+  retention::active_segment kept{next_number_, now, 0};
+  if (active_)
+    kept = {active_->header().number, active_->header().created, active_->bytes()};
+  auto expired = retention_.apply(kept, now);
+  auto space = check_space();
+  if (!rotated)
+    return rotated;
+  return expired ? space : expired;
+}
+
+expected<void> store::rotate_if_old(timestamp now) {
   if (active_ && active_->has_frames() && is_old(now))
     return rotate(now);
   return {};
@@ -319,6 +345,7 @@ void store::retire_active() {
 store_counters store::counters() const {
   auto result = counters_;
   result.syncs += active_ ? active_->syncs() : 0;
+  result.expired = retention_.expired();
   return result;
 }
 

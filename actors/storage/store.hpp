@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/storage/retention.hpp"
 #include "actors/storage/segment_reader.hpp"
 #include "actors/storage/segment_writer.hpp"
 #include "messages/frame.hpp"
@@ -19,7 +20,9 @@ struct store_options {
   sluice::durability durability = durability::fsync;
   std::uint64_t segment_bytes = 256 * 1024 * 1024; ///< A segment is sealed before its body grows beyond.
   std::chrono::nanoseconds segment_age = std::chrono::hours{1};
-  unsigned max_used_percent = 90;                        ///< Of the file system; at or above it nothing is accepted.
+  /// Of the file system; at or above it nothing is accepted until it is five percentage points emptier.
+  unsigned max_used_percent = 90;
+  retention_limits retention;
   std::size_t max_streams = segment_limits::max_streams; ///< Remembered across segments.
 };
 
@@ -48,6 +51,7 @@ struct store_counters {
   std::uint64_t refused = 0; ///< Frames that were not stored: gaps, stale epochs, failures.
   std::uint64_t syncs = 0;
   std::uint64_t segments = 0; ///< Made.
+  expired_segments expired;
 };
 
 /// The writing side of a store folder (docs/specs/segment.md): appends frames to the active segment and knows where
@@ -81,9 +85,12 @@ public:
   /// for what is not stored. Frames of one stream may follow each other.
   std::vector<expected<ack>> commit(std::span<const frame> frames, timestamp now);
 
-  /// Seals the active segment if it has reached its age and holds a frame. Call now and then while nothing is
-  /// committed.
-  expected<void> rotate_if_due(timestamp now);
+  /// Does what is due without a frame: seals the active segment if it has reached its age and holds a frame, removes
+  /// segments that have expired, and looks whether there is space again. Call now and then, often while it is full.
+  expected<void> tend(timestamp now);
+
+  /// Why nothing is accepted at present; nothing if frames are.
+  const std::optional<error>& full() const noexcept { return full_; }
 
   store_counters counters() const;
 
@@ -98,7 +105,7 @@ private:
   };
 
   store(file_system& files, std::filesystem::path folder, const store_options& options)
-    : files_(files), folder_(std::move(folder)), options_(options) {}
+    : files_(files), folder_(std::move(folder)), options_(options), retention_(files, folder_, options.retention) {}
 
   expected<void> recover(timestamp now);
   expected<void> recover_active(segment_reader reader, timestamp now);
@@ -108,7 +115,11 @@ private:
   /// The gap frame that must be stored before `next`, which joins there, if any.
   std::optional<frame> gap_before(const frame_header& next, const stream_point& joins) const;
   expected<void> append(std::span<const frame* const> frames, timestamp now);
+  /// Fails while the store is full.
   expected<void> check_space();
+  /// Makes of a failure for want of space that the store is full.
+  expected<void> noting_space(expected<void> result);
+  expected<void> rotate_if_old(timestamp now);
   expected<void> make_room(std::size_t frame_bytes, timestamp now);
   /// How many of `frames` the active segment still takes; at least one.
   std::size_t fitting(std::span<const frame* const> frames) const;
@@ -130,7 +141,9 @@ private:
   std::unordered_map<stream_id, adoption> adopted_; ///< Streams that do not go on where they end here.
   std::optional<segment_writer> active_;
   std::uint64_t next_number_ = 1;
+  std::optional<error> full_;
   store_counters counters_;
+  retention retention_;
 };
 
 } // namespace sluice

@@ -138,7 +138,7 @@ TEST_F(storage_check, gaps_are_counted_apart) {
     ASSERT_TRUE(target->commit(std::vector{each}, start)[0]);
   for (auto sealed : {false, true}) {
     if (sealed)
-      ASSERT_TRUE(target->rotate_if_due(start + std::chrono::hours{2}));
+      ASSERT_TRUE(target->tend(start + std::chrono::hours{2}));
     auto checked = verify();
     EXPECT_THAT(problems, testing::IsEmpty());
     EXPECT_EQ(checked.frames, 4u);

@@ -30,6 +30,11 @@ protected:
     return count;
   }
 
+  std::uint64_t used_bytes() {
+    auto space = files.space(folder).value();
+    return space.capacity - space.available;
+  }
+
   std::filesystem::path segment(std::uint64_t number) const { return folder / segment_name(number); }
 
   test::sim_file_system files{1};
@@ -194,12 +199,12 @@ TEST_F(storage_store, makes_its_folder_and_those_above_it_durable) {
 TEST_F(storage_store, rotates_by_age_only_what_holds_a_frame) {
   auto target = open();
   auto later = start + std::chrono::hours{2};
-  ASSERT_TRUE(target->rotate_if_due(later));
+  ASSERT_TRUE(target->tend(later));
   EXPECT_EQ(list_segments(files, folder)->size(), 1u);
   target->commit(std::vector{maker.lines("a\n")}, start);
-  ASSERT_TRUE(target->rotate_if_due(start + std::chrono::minutes{59}));
+  ASSERT_TRUE(target->tend(start + std::chrono::minutes{59}));
   EXPECT_EQ(list_segments(files, folder)->size(), 1u);
-  ASSERT_TRUE(target->rotate_if_due(later));
+  ASSERT_TRUE(target->tend(later));
   EXPECT_EQ(list_segments(files, folder)->size(), 2u);
   EXPECT_TRUE(target->commit(std::vector{maker.lines("b\n")}, later)[0]);
 }
@@ -208,7 +213,7 @@ TEST_F(storage_store, goes_on_behind_a_sealed_last_segment) {
   {
     auto target = open();
     target->commit(std::vector{maker.lines("a\n")}, start);
-    target->rotate_if_due(start + options.segment_age);
+    target->tend(start + options.segment_age);
   }
   files.remove(segment(2));
   auto target = open();
@@ -241,37 +246,76 @@ TEST_F(storage_store, forgets_the_streams_not_stored_to_for_longest) {
   auto target = open();
   for (std::uint8_t i = 1; i <= 3; ++i)
     target->commit(std::vector{frame_maker{make_stream(i)}.lines("x\n")}, start + std::chrono::seconds{i});
-  ASSERT_TRUE(target->rotate_if_due(start + std::chrono::minutes{1}));
+  ASSERT_TRUE(target->tend(start + std::chrono::minutes{1}));
   EXPECT_EQ(target->last(make_stream(1)), stream_point{});
   EXPECT_EQ(target->last(make_stream(2)).sequence, 1u);
   EXPECT_EQ(target->last(make_stream(3)).sequence, 1u);
 }
 
-TEST_F(storage_store, stops_accepting_before_the_disk_is_full_and_recovers) {
+TEST_F(storage_store, accepts_nothing_from_90_percent_on_until_below_85) {
   auto target = open();
   auto first = maker.lines(std::string(1000, 'x'));
   target->commit(std::vector{first}, start);
-  files.set_capacity(1200);
-  auto second = maker.lines("y\n");
-  auto acks = target->commit(std::vector{first, second}, start);
-  EXPECT_TRUE(acks[0]);
-  EXPECT_EQ(code_of(acks[1]), errc::storage_full);
-  EXPECT_NE(acks[1].error().message.find("/store"), std::string::npos);
+  auto used = used_bytes();
+  auto next = maker.lines("y\n");
+  auto answer_at = [&](unsigned percent) {
+    files.set_capacity(used * 100 / percent);
+    return code_of(target->commit(std::vector{next}, start)[0]);
+  };
+  EXPECT_EQ(answer_at(91), errc::storage_full);
+  ASSERT_TRUE(target->full());
+  EXPECT_NE(target->full()->message.find("/store"), std::string::npos) << target->full()->message;
+  EXPECT_EQ(answer_at(86), errc::storage_full);
+  EXPECT_TRUE(target->commit(std::vector{first}, start)[0]) << "what is stored already is acknowledged";
+  EXPECT_EQ(answer_at(84), errc::none);
+  EXPECT_FALSE(target->full());
+  used = used_bytes();
+  next = maker.lines("z\n");
+  EXPECT_EQ(answer_at(89), errc::none) << "it was not full before";
+}
+
+TEST_F(storage_store, tending_finds_out_that_there_is_space_again) {
+  auto target = open();
+  target->commit(std::vector{maker.lines("a\n")}, start);
+  files.set_capacity(used_bytes());
+  EXPECT_EQ(target->tend(start).error().code, errc::storage_full);
+  EXPECT_TRUE(target->full());
   files.set_capacity(1'000'000);
-  EXPECT_TRUE(target->commit(std::vector{second}, start)[0]);
+  EXPECT_TRUE(target->tend(start));
+  EXPECT_FALSE(target->full());
 }
 
 TEST_F(storage_store, a_full_disk_leaves_nothing_half_written) {
-  options.max_used_percent = 101;
+  options.max_used_percent = 105;
   auto target = open();
   target->commit(std::vector{maker.lines("a\n")}, start);
   auto good = files.content(segment(1));
-  files.set_capacity(good.size() + 200);
+  files.set_capacity(used_bytes() + 200);
   auto large = maker.lines(std::string(1000, 'x'));
   EXPECT_EQ(code_of(target->commit(std::vector{large}, start)[0]), errc::storage_full);
+  EXPECT_TRUE(target->full());
   EXPECT_EQ(files.content(segment(1)), good);
   files.set_capacity(1'000'000);
   EXPECT_TRUE(target->commit(std::vector{large}, start)[0]);
+  EXPECT_EQ(stored_frames(files), 2u);
+}
+
+TEST_F(storage_store, starts_on_a_full_disk_and_goes_on_once_there_is_space) {
+  {
+    auto target = open();
+    target->commit(std::vector{maker.lines("a\n")}, start);
+    target->tend(start + options.segment_age);
+  }
+  files.remove(segment(2));
+  files.set_capacity(used_bytes());
+  auto target = open();
+  EXPECT_TRUE(target->full());
+  EXPECT_EQ(target->last(maker.stream()), maker.last());
+  auto next = maker.lines("b\n");
+  EXPECT_EQ(code_of(target->commit(std::vector{next}, start)[0]), errc::storage_full);
+  EXPECT_EQ(target->tend(start).error().code, errc::storage_full);
+  files.set_capacity(1'000'000);
+  EXPECT_TRUE(target->commit(std::vector{next}, start)[0]);
   EXPECT_EQ(stored_frames(files), 2u);
 }
 
