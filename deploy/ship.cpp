@@ -12,9 +12,9 @@
 #include "actors/errors.hpp"
 #include "actors/ship_pipeline.hpp"
 #include "actors/stats/stats_aggregator.hpp"
+#include "deploy/agent_state.hpp"
 #include "deploy/cli.hpp"
 #include "deploy/process.hpp"
-#include "deploy/producer_id.hpp"
 
 namespace sluice {
 
@@ -219,10 +219,11 @@ int run(const ship_options& options) {
   if (!config)
     return report(verb, config.error());
   std::filesystem::path state = options.state.empty() ? default_state_folder() : options.state;
-  auto producer = load_producer_id(env.files, state);
-  if (!producer)
-    return report(verb, exit_code::cannot_create, producer.error().message);
-  config->source.producer = *producer;
+  auto agent = load_agent(env.files, state);
+  if (!agent)
+    return report(verb, exit_code::cannot_create, agent.error().message);
+  config->source.producer = agent->producer;
+  config->source.epoch = config->ship.epoch = agent->epoch;
   config->source.file_notes = state / "short-files";
 
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
@@ -242,7 +243,7 @@ void add_ship(CLI::App& app) {
   auto options = std::make_shared<ship_options>();
   sub->add_option("SRC", options->sources, "Files, patterns, or - for standard input")->required();
   sub->add_option("--to", options->to, "Where to ship to, for instance tcp://host:7070")->required()->type_name("URL");
-  sub->add_option("--state", options->state, "Folder that keeps this agent's identity")->type_name("DIR");
+  sub->add_option("--state", options->state, "Folder that keeps this agent's identity and what it knows")->type_name("DIR");
   add_labels(*sub, options->labels, "A label for every stream; may be repeated");
   add_parsed(*sub, "--compression", options->how, "zstd[:LEVEL]|none", "How to compress", [](const std::string& text) {
     return parse_compression(text);

@@ -69,7 +69,7 @@ private:
 class raw_writer : public gap_telling_writer {
   struct stream_end {
     stream_id stream;
-    stream_point last;
+    std::uint64_t position = 0;
   };
 
 public:
@@ -81,7 +81,7 @@ public:
     if (record.terminated)
       out_.text() += '\n';
     else
-      open_end_ = stream_end{header.stream, header.end_point()};
+      open_end_ = stream_end{header.stream, header.position_end};
     return taken && out_.pass_on();
   }
 
@@ -90,7 +90,7 @@ public:
   bool lines(const frame_header& header, std::string_view text, std::uint32_t) override {
     separate(header, 0);
     if (!text.ends_with('\n'))
-      open_end_ = stream_end{header.stream, header.end_point()};
+      open_end_ = stream_end{header.stream, header.position_end};
     return out_.write(text);
   }
 
@@ -101,8 +101,7 @@ private:
   void separate(const frame_header& header, std::uint32_t index) {
     if (!open_end_)
       return;
-    auto goes_on = header.stream == open_end_->stream && header.epoch == open_end_->last.epoch &&
-                   header.sequence == open_end_->last.sequence + 1 && index == 0;
+    auto goes_on = header.stream == open_end_->stream && header.position_begin == open_end_->position && index == 0;
     if (!goes_on)
       out_.text() += '\n';
     open_end_.reset();

@@ -49,11 +49,11 @@ struct shipper_state {
   /// One stream on its way out.
   struct outbound {
     stream_id id;
-    upstream_actor upstream;
     stream_window window;
-    bool greeted = false;             ///< The receiver has said on this connection where to go on.
-    bool sendable = false;            ///< Stands in `sendable_`.
-    std::optional<std::uint64_t> end; ///< Position where the source has ended.
+    upstream_actor upstream{};
+    bool greeted = false;               ///< The receiver has said on this connection where to go on.
+    bool sendable = false;              ///< Stands in `sendable_`.
+    std::optional<std::uint64_t> end{}; ///< Position where the source has ended.
   };
 
   shipper_state(shipper_actor::pointer self, environment& env, shipper_config config)
@@ -64,17 +64,14 @@ struct shipper_state {
     tasks_.spawn(run());
     return {
       [this](const open_stream& x) {
-        auto [at, is_new] = streams_.try_emplace(x.stream);
-        at->second.id = x.stream;
+        auto [at, is_new] = streams_.try_emplace(x.stream, outbound{x.stream, stream_window{config_.epoch}});
         at->second.upstream = caf::actor_cast<upstream_actor>(x.upstream);
         if (is_new && link_is_open_)
           greet(at->second);
       },
       [this](const restart_stream& x) {
-        if (auto found = streams_.find(x.stream); found != streams_.end()) {
-          found->second.end.reset();
-          count(found->second, found->second.window.restart(x.last));
-        }
+        if (auto found = streams_.find(x.stream); found != streams_.end())
+          restart(found->second, x.last);
       },
       [this](const frame& x) { take(x); },
       [this](const end_stream& x) {
@@ -192,6 +189,14 @@ struct shipper_state {
     metrics_.in_flight(held_.records, held_.bytes);
     found->second.end.reset();
     offer(found->second);
+  }
+
+  void restart(outbound& stream, const stream_point& from) {
+    stream.end.reset();
+    stream_window::change changed;
+    if (stream.window.restart(from, changed) == stream_window::restart_result::elsewhere)
+      self_->send(stream.upstream, welcome{stream.id, stream.window.acked()});
+    count(stream, changed);
   }
 
   void forget(const stream_id& id) {

@@ -16,6 +16,7 @@ struct environment;
 
 struct shipper_config {
   endpoint to;
+  std::uint64_t epoch = 1; ///< Which start of the agent this is; a stream stored by a later one is not touched.
   link_options link;
   backoff_config retry;
   /// How long the first connection may take to come about before the shipper gives up; never, if not set. Once a

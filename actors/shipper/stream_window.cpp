@@ -4,15 +4,6 @@
 
 namespace sluice {
 
-namespace {
-
-/// Where a stream stands of which nothing is durable yet.
-stream_point known(const stream_point& last) {
-  return last.epoch == 0 ? stream_point{1, 0, 0} : last;
-}
-
-} // namespace
-
 void stream_window::content::add(const frame_header& x) noexcept {
   ++frames;
   records += x.stored_records();
@@ -26,18 +17,14 @@ void stream_window::content::remove(const frame_header& x) noexcept {
 }
 
 bool stream_window::follows(const frame_header& next) const noexcept {
-  if (next.epoch > newest_.epoch)
-    return next.sequence == 1 && frames_.empty();
-  return next.epoch == newest_.epoch && next.sequence == newest_.sequence + 1 &&
-         next.position_begin == newest_.position;
+  auto sequence = next.epoch == newest_.epoch ? newest_.sequence + 1 : 1;
+  return next.epoch >= newest_.epoch && next.sequence == sequence && next.position_begin == newest_.position;
 }
 
 bool stream_window::push(frame next) {
   auto& header = next.header();
   if (!in_step_ || restarting_ || !follows(header))
     return false;
-  if (header.epoch > newest_.epoch)
-    acked_ = {header.epoch, 0, header.position_begin};
   newest_ = header.end_point();
   held_.add(header);
   frames_.push_back(std::move(next));
@@ -50,7 +37,8 @@ const frame* stream_window::unsent() const noexcept {
 
 stream_window::change stream_window::acknowledge(const stream_point& last) {
   change made;
-  while (!frames_.empty() && frames_.front().header().end_point() <= last) {
+  auto covers = [&last](const frame_header& x) { return x.end_point() <= last && x.position_end <= last.position; };
+  while (!frames_.empty() && covers(frames_.front().header())) {
     auto& first = frames_.front().header();
     made.acked.add(first);
     held_.remove(first);
@@ -67,12 +55,10 @@ stream_window::change stream_window::acknowledge(const stream_point& last) {
 }
 
 stream_window::resumption stream_window::resume(const stream_point& durable, change& changed) {
-  auto last = known(durable);
-  if (in_step_ && last.epoch > newest_.epoch)
+  if (durable.epoch > epoch_)
     return resumption::fenced;
-  auto before_this_epoch = last.epoch < newest_.epoch && acked_.sequence == 0;
-  if (in_step_ && (before_this_epoch || last >= acked_)) {
-    changed = acknowledge(last);
+  if (in_step_ && (durable >= acked_ || is_before_epoch(durable))) {
+    changed = acknowledge(durable);
     sent_ = 0;
     if (in_step_)
       return resumption::resend;
@@ -81,20 +67,26 @@ stream_window::resumption stream_window::resume(const stream_point& durable, cha
   if (discarded.frames > 0)
     changed.discarded = discarded;
   in_step_ = restarting_ = true;
-  acked_ = newest_ = last;
+  acked_ = newest_ = durable;
   return resumption::start_over;
 }
 
-stream_window::change stream_window::restart(const stream_point& from) {
-  auto last = known(from);
-  change made;
-  auto is_outdated = restarting_ && last.epoch == acked_.epoch && last != acked_;
-  if (is_outdated)
-    return made;
-  made.discarded = clear();
-  acked_ = newest_ = last;
-  restarting_ = false;
-  return made;
+/// Whether nothing of the window's epoch is stored after `durable`, and it begins there.
+bool stream_window::is_before_epoch(const stream_point& durable) const noexcept {
+  return acked_.sequence == 0 && durable.epoch < acked_.epoch && durable.position == acked_.position;
+}
+
+stream_window::restart_result stream_window::restart(const stream_point& from, change& changed) {
+  auto begins_epoch = from.epoch > acked_.epoch && from.sequence == 0;
+  auto joins = from == acked_ || (begins_epoch && from.position == acked_.position);
+  if (!joins && restarting_)
+    return restart_result::outdated;
+  changed.discarded = clear();
+  if (joins)
+    acked_ = from;
+  newest_ = acked_;
+  restarting_ = !joins;
+  return joins ? restart_result::follows : restart_result::elsewhere;
 }
 
 stream_window::content stream_window::clear() noexcept {

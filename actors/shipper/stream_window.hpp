@@ -22,6 +22,9 @@ public:
     friend bool operator==(const content&, const content&) = default;
   };
 
+  /// `epoch` is the agent's own: a stream that is stored in a greater one belongs to a newer incarnation.
+  explicit stream_window(std::uint64_t epoch) : epoch_(epoch) {}
+
   /// Takes the next frame. Returns false, and does not take it, if it was made before the source was told to start
   /// over, or does not follow the one before.
   bool push(frame next);
@@ -54,16 +57,26 @@ public:
   /// The receiver goes on after `durable`, all zero for nothing.
   resumption resume(const stream_point& durable, change& changed);
 
-  /// The source has started over: what it makes from now on follows `from`.
-  change restart(const stream_point& from);
+  /// What a restart by the source means for the stream.
+  enum class restart_result {
+    follows,   ///< What the source makes from now on follows; the window is empty now.
+    outdated,  ///< It answers an earlier welcome; the answer to the last one is still to come.
+    elsewhere, ///< It does not join, and must start over after `acked`; the window is empty now.
+  };
+
+  /// The source has started over: what it makes from now on follows `from`, which joins `acked` if it is the same
+  /// point, or the beginning of a greater epoch at the same position.
+  restart_result restart(const stream_point& from, change& changed);
 
   const stream_point& acked() const noexcept { return acked_; }
   const content& held() const noexcept { return held_; }
 
 private:
   bool follows(const frame_header& next) const noexcept;
+  bool is_before_epoch(const stream_point& durable) const noexcept;
   content clear() noexcept;
 
+  std::uint64_t epoch_;
   std::deque<frame> frames_;
   content held_;
   std::size_t sent_ = 0; ///< How many of them, from the front.

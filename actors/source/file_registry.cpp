@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -54,6 +55,22 @@ expected<id128> file_registry::identify(file& opened) {
   if (is_known || now.size() < head_bytes)
     if (auto noted = note(inode, {now.size(), XXH3_64bits(now.data(), now.size()), key}); !noted)
       return fail(std::move(noted.error()));
+  return key;
+}
+
+expected<id128> file_registry::renew(file& opened, const id128& old) {
+  auto info = opened.info();
+  if (!info)
+    return fail(std::move(info.error()));
+  std::array<std::byte, head_bytes> space;
+  auto got = opened.read_at(space, 0);
+  if (!got)
+    return fail(std::move(got.error()));
+  auto birth = info->birth.time_since_epoch().count();
+  auto key = make_key(info->device, info->inode, birth, std::as_bytes(std::span{old}));
+  auto noted = note({info->device, info->inode, birth}, {*got, XXH3_64bits(space.data(), *got), key});
+  if (!noted)
+    return fail(std::move(noted.error()));
   return key;
 }
 

@@ -31,6 +31,9 @@ public:
 
   expected<id128> identify(file& opened);
 
+  /// Gives a file that was truncated, but begins as it did, another key than `old`, also from now on.
+  expected<id128> renew(file& opened, const id128& old);
+
 private:
   using inode_id = std::tuple<std::uint64_t, std::uint64_t, std::int64_t>; ///< Device, inode, birth.
   struct head {

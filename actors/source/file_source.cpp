@@ -69,7 +69,7 @@ struct file_source_state {
   /// Announces one file after the other, reads those for which a welcome has come, again if a receiver asks for it, and
   /// says once when there is no more.
   task<void> run() {
-    auto paths = config_.paths.begin();
+    to_announce_.assign(config_.paths.begin(), config_.paths.end());
     auto said_end = false;
     for (;;) {
       if (auto* next = take_readable()) {
@@ -77,12 +77,14 @@ struct file_source_state {
           queue(*next);
         else
           end(*next);
-      } else if (paths != config_.paths.end() && !stopping_ && !announced_ && to_read_.empty()) {
-        co_await announce(*paths++);
+      } else if (!to_announce_.empty() && !stopping_ && !announced_ && to_read_.empty()) {
+        auto path = std::move(to_announce_.front());
+        to_announce_.pop_front();
+        co_await announce(std::move(path));
       } else {
         if (stopping_ && announced_)
           self_->send(next_, end_stream{std::exchange(announced_, nullptr)->stream, 0});
-        if ((paths == config_.paths.end() || stopping_) && !announced_ && to_read_.empty() &&
+        if ((to_announce_.empty() || stopping_) && !announced_ && to_read_.empty() &&
             !std::exchange(said_end, true))
           self_->send(next_, end_of_input_atom_v);
         co_await wake_.wait();
@@ -172,6 +174,8 @@ struct file_source_state {
   /// Goes to where the receiver wants to resume. Returns whether there may be something to read there.
   task<bool> start_over(input& from) {
     auto last = *std::exchange(from.resume, std::nullopt);
+    if (last.epoch < config_.epoch)
+      last = {config_.epoch, 0, last.position};
     auto failure = from.pipe ? check_pipe(from, last) : co_await check_file(from, last);
     move(from, last.position, last.position);
     self_->send(next_, restart_stream{from.stream, last});
@@ -190,8 +194,8 @@ struct file_source_state {
         from.path, last.position, from.position)};
   }
 
-  /// Opens the file if need be, and begins a new epoch if it is shorter than what is stored.
-  task<std::optional<error>> check_file(input& from, stream_point& last) {
+  /// Opens the file if need be. One that is shorter than what is stored is a new stream, announced in its turn.
+  task<std::optional<error>> check_file(input& from, const stream_point& last) {
     if (auto failure = co_await open(from))
       co_return failure;
     auto info = co_await run_blocking(self_, env_.io, [opened = from.opened] { return opened->info(); });
@@ -200,7 +204,13 @@ struct file_source_state {
     if (info->size < last.position) {
       spdlog::warn("{}: is {} bytes long, but {} are stored already: it was truncated; starting over", from.path,
         info->size, last.position);
-      last = {last.epoch + 1, 0, 0};
+      auto renewed =
+        co_await run_blocking(self_, env_.io, [opened = from.opened, registry = registry_, old = from.stream.source] {
+          return registry->renew(*opened, old);
+        });
+      if (!renewed)
+        co_return renewed.error();
+      to_announce_.push_back(from.path);
     }
     co_return std::nullopt;
   }
@@ -277,6 +287,7 @@ struct file_source_state {
   std::mt19937_64 random_;
   std::unordered_map<stream_id, input> inputs_; // addresses are stable
   input* announced_ = nullptr;                  ///< The one whose first welcome has not come.
+  std::deque<std::string> to_announce_;         ///< Paths.
   std::deque<input*> to_read_;                  ///< Welcomed and not at their end, each once, longest waiting first.
   std::uint64_t in_flight_ = 0;                 ///< Bytes read and not acknowledged, over all inputs.
   bool stopping_ = false;

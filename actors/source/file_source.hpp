@@ -19,6 +19,7 @@ class file;
 
 struct file_source_config {
   id128 producer{};
+  std::uint64_t epoch = 1;          ///< Which start of the agent this is: what it ships goes on in this epoch.
   std::filesystem::path file_notes; ///< Where short files are noted (file_registry.hpp).
   std::vector<std::string> paths;   ///< Files and pipes, one after the other; `-` is standard input.
   /// Of these paths, what is open already because it cannot be opened again, or only once.

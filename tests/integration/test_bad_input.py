@@ -115,8 +115,8 @@ def test_a_state_folder_that_cannot_be_made(sluice):
 
 def test_a_state_that_is_no_state(sluice):
     receiver = sluice.receiver()
-    sluice.file("state/producer", b"not a UUID\n")
-    refused(sluice, 73, "state/producer", *sluice.ship_arguments(receiver, sluice.file("log", b"a\n")))
+    sluice.file("state/agent", b"not a UUID\n")
+    refused(sluice, 73, "state/agent", *sluice.ship_arguments(receiver, sluice.file("log", b"a\n")))
 
 
 def test_a_file_that_vanishes_is_told_and_the_others_are_shipped(sluice):

@@ -15,6 +15,7 @@ struct spine_coverage {
   std::uint64_t torn_tails = 0; ///< Cut at a start of the receiver.
   std::uint64_t duplicates = 0; ///< Records that the last receiver had already.
   std::uint64_t made_again = 0; ///< Records that sources had to read again.
+  std::uint64_t fenced = 0;     ///< Shippers that a later start of their agent has ended.
 
   void add(const spine_coverage& x) noexcept;
 };

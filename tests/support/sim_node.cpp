@@ -60,6 +60,7 @@ void sim_shipper::start() {
   process_ = std::make_unique<sim_process>(world_, host_, files_, seed_ + starts_);
   auto& system = process_->system();
   auto& env = process_->env();
+  config_.source.epoch = config_.ship.epoch = ++*epoch_;
   pipeline_ = spawn_ship_pipeline(system, env, config_);
   process_->own(pipeline_.source);
   process_->own(pipeline_.batcher);

@@ -82,7 +82,16 @@ public:
   /// Puts a file there and ships it from the next start on.
   void add_file(const std::string& path, std::string content);
 
-  /// Starts the pipeline and asks it to drain.
+  /// Becomes the same agent as `other`: their starts are counted together.
+  void join(const sim_shipper& other) { epoch_ = other.epoch_; }
+
+  /// Which start of the agent the present one is.
+  std::uint64_t epoch() const noexcept { return config_.ship.epoch; }
+
+  /// Whether no later start of the agent has been.
+  bool is_newest() const noexcept { return epoch() == *epoch_; }
+
+  /// Starts the pipeline as the agent's next epoch, and asks it to drain.
   void start();
   void kill();
 
@@ -98,6 +107,7 @@ private:
   std::uint64_t seed_;
   sim_file_system files_;
   ship_pipeline_config config_;
+  std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(0); ///< Of the agent's last start.
   std::uint64_t starts_ = 0;
   std::unique_ptr<sim_process> process_;
   ship_pipeline pipeline_;

@@ -178,6 +178,14 @@ TEST_F(query_test, match_is_an_expression_on_one_body) {
   EXPECT_EQ(result.error().code, errc::invalid_argument);
 }
 
+// The rest of a line whose shipper was killed comes in the next one's epoch.
+TEST_F(query_test, raw_joins_a_line_that_is_cut_where_an_epoch_ends) {
+  commit(maker.lines("a\ncut in "));
+  maker.start_epoch(2, maker.last().position);
+  commit(maker.lines("two\nb\n"));
+  EXPECT_EQ(run({}), "a\ncut in two\nb\n");
+}
+
 TEST_F(query_test, limit_stops_within_a_frame) {
   commit(maker.lines("1\n2\n"));
   commit(maker.lines("3\n4\n"));

@@ -8,15 +8,21 @@ namespace sluice::test {
 namespace {
 
 using resumption = stream_window::resumption;
+using restarted = stream_window::restart_result;
 
-/// A window, and a source that makes frames of 4 bytes and 2 records for it.
+/// A window of epoch 3, and a source that makes frames of 4 bytes and 2 records for it, in epoch 1 at first.
 class shipper_stream_window : public testing::Test {
 protected:
   /// The receiver knows nothing of the stream, and the source has begun.
   void begin() {
     stream_window::change changed;
     EXPECT_EQ(window_.resume({}, changed), resumption::start_over);
-    EXPECT_EQ(window_.restart({}), stream_window::change{});
+    EXPECT_EQ(restart({1, 0, 0}), restarted::follows);
+  }
+
+  restarted restart(const stream_point& from) {
+    stream_window::change changed;
+    return window_.restart(from, changed);
   }
 
   frame make() { return maker_.lines("a\nb\n"); }
@@ -28,7 +34,7 @@ protected:
 
   stream_point point(std::uint64_t sequence) { return {1, sequence, 4 * sequence}; }
 
-  stream_window window_;
+  stream_window window_{3};
   frame_maker maker_{make_stream(1)};
 };
 
@@ -118,7 +124,7 @@ TEST_F(shipper_stream_window, takes_nothing_until_the_source_has_started_over) {
   stream_window::change changed;
   ASSERT_EQ(window_.resume(point(2), changed), resumption::start_over);
   EXPECT_FALSE(window_.push(make()));
-  window_.restart(point(2));
+  EXPECT_EQ(restart(point(2)), restarted::follows);
   frame_maker again{make_stream(1)};
   again.lines("a\nb\n");
   again.lines("a\nb\n");
@@ -131,42 +137,79 @@ TEST_F(shipper_stream_window, ignores_a_restart_that_a_newer_welcome_has_outdate
   stream_window::change changed;
   window_.acknowledge(point(3));
   ASSERT_EQ(window_.resume(point(3), changed), resumption::start_over);
-  window_.restart(point(2));
+  EXPECT_EQ(restart(point(2)), restarted::outdated);
   EXPECT_EQ(window_.acked(), point(3));
   make();
   make();
   EXPECT_FALSE(window_.push(make()));
 }
 
-TEST_F(shipper_stream_window, follows_a_source_into_a_new_epoch) {
+// An answer to an earlier welcome was taken, and the window went back behind what was acknowledged since.
+TEST_F(shipper_stream_window, sends_a_source_back_that_starts_over_elsewhere) {
+  begin();
+  push(3);
+  window_.acknowledge(point(2));
+  stream_window::change changed;
+  EXPECT_EQ(window_.restart(point(1), changed), restarted::elsewhere);
+  EXPECT_EQ(changed.discarded, (stream_window::content{1, 2, 4}));
+  EXPECT_EQ(window_.acked(), point(2));
+  EXPECT_FALSE(window_.push(make())) << "it has not started over yet";
+  EXPECT_EQ(restart(point(2)), restarted::follows);
+}
+
+TEST_F(shipper_stream_window, follows_a_source_into_a_new_epoch_where_the_stream_stands) {
   begin();
   push(1);
   stream_window::change changed;
   window_.acknowledge(point(5));
   ASSERT_EQ(window_.resume(point(5), changed), resumption::start_over);
-  window_.restart({2, 0, 0});
-  maker_.start_epoch(2);
+  EXPECT_EQ(restart({2, 0, 0}), restarted::outdated) << "positions never go back";
+  EXPECT_EQ(restart({2, 1, 20}), restarted::outdated) << "an epoch begins at its first frame";
+  EXPECT_EQ(restart({2, 0, 20}), restarted::follows);
+  maker_.start_epoch(2, 20);
   push(1);
-  EXPECT_EQ(window_.acknowledge({2, 1, 4}).acked.frames, 1);
+  EXPECT_EQ(window_.acknowledge({2, 1, 24}).acked.frames, 1);
 }
 
-TEST_F(shipper_stream_window, is_fenced_by_a_newer_epoch) {
+TEST_F(shipper_stream_window, takes_frames_of_a_later_epoch_that_join) {
+  begin();
+  push(1);
+  maker_.start_epoch(2, 3);
+  EXPECT_FALSE(window_.push(make()));
+  maker_.start_epoch(2, 4);
+  push(2);
+  EXPECT_EQ(window_.held().frames, 3);
+  EXPECT_EQ(window_.acknowledge({2, 1, 8}).acked.frames, 2);
+}
+
+TEST_F(shipper_stream_window, is_fenced_by_an_epoch_greater_than_the_agents) {
   begin();
   push(2);
   stream_window::change changed;
-  EXPECT_EQ(window_.resume({2, 1, 4}, changed), resumption::fenced);
+  EXPECT_EQ(window_.resume({4, 1, 4}, changed), resumption::fenced);
   EXPECT_EQ(changed, stream_window::change{});
   EXPECT_EQ(window_.held().frames, 2);
 }
 
 TEST_F(shipper_stream_window, keeps_the_first_frames_of_a_new_epoch_when_the_receiver_still_has_the_old_one) {
   stream_window::change changed;
-  window_.resume({1, 5, 20}, changed);
-  window_.restart({2, 0, 0});
-  maker_.start_epoch(2);
+  ASSERT_EQ(window_.resume({1, 5, 20}, changed), resumption::start_over);
+  ASSERT_EQ(restart({2, 0, 20}), restarted::follows);
+  maker_.start_epoch(2, 20);
   push(2);
   EXPECT_EQ(window_.resume({1, 5, 20}, changed), resumption::resend);
   EXPECT_EQ(window_.held().frames, 2);
+  EXPECT_EQ(window_.resume({1, 4, 16}, changed), resumption::start_over) << "it has forgotten something since";
+}
+
+// By its number it covers a frame of ours, but what is stored under it ends before.
+TEST_F(shipper_stream_window, does_not_take_a_frame_for_stored_that_ends_behind_the_position) {
+  begin();
+  push(2);
+  stream_window::change changed;
+  EXPECT_EQ(window_.resume({1, 2, 3}, changed), resumption::start_over);
+  EXPECT_EQ(changed.acked.frames, 0);
+  EXPECT_EQ(window_.acked(), (stream_point{1, 2, 3}));
 }
 
 } // namespace sluice::test
