@@ -114,11 +114,12 @@ struct open_stream {
   stream_id stream;
   label_set labels;
   caf::strong_actor_ptr upstream; ///< The upstream_actor before whoever gets this message.
+  bool rereadable = true;         ///< Its source can read any part of it again.
 
   template <class Inspector>
   friend bool inspect(Inspector& f, open_stream& x) {
     return f.object(x).fields(f.field("stream", x.stream), f.field("labels", x.labels),
-                              f.field("upstream", x.upstream));
+                              f.field("upstream", x.upstream), f.field("rereadable", x.rereadable));
   }
 };
 
@@ -180,6 +181,26 @@ using compressor_actor = caf::typed_actor<
 
 // -- shipper ------------------------------------------------------------------
 
+/// Where a spool stands.
+struct spool_status {
+  std::string folder;                ///< Empty if there is no spool.
+  std::uint64_t written_records = 0; ///< Made durable since the start.
+  std::uint64_t written_bytes = 0;   ///< Of the sources.
+  std::uint64_t waiting_records = 0; ///< On disk, and not acknowledged as far as the receiver has told.
+  std::uint64_t waiting_bytes = 0;   ///< Of the sources.
+  std::uint64_t queued_records = 0;  ///< Not on disk yet.
+  std::uint64_t disk_bytes = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, spool_status& x) {
+    return f.object(x).fields(
+      f.field("folder", x.folder), f.field("written_records", x.written_records),
+      f.field("written_bytes", x.written_bytes), f.field("waiting_records", x.waiting_records),
+      f.field("waiting_bytes", x.waiting_bytes), f.field("queued_records", x.queued_records),
+      f.field("disk_bytes", x.disk_bytes));
+  }
+};
+
 /// Where a shipper stands.
 struct ship_status {
   std::string state;                ///< Name of the state, as in the log.
@@ -191,6 +212,7 @@ struct ship_status {
   std::uint64_t pending_frames = 0; ///< Made, not acknowledged.
   std::uint64_t pending_bytes = 0;  ///< Of the sources, in these frames.
   error last_error;
+  spool_status spool{};
 
   template <class Inspector>
   friend bool inspect(Inspector& f, ship_status& x) {
@@ -199,22 +221,32 @@ struct ship_status {
       f.field("streams", x.streams), f.field("acked_records", x.acked_records),
       f.field("acked_bytes", x.acked_bytes), f.field("sent_bytes", x.sent_bytes),
       f.field("pending_frames", x.pending_frames), f.field("pending_bytes", x.pending_bytes),
-      f.field("last_error", x.last_error));
+      f.field("last_error", x.last_error), f.field("spool", x.spool));
   }
 };
 
-/// Brings frames to a receiver and holds them until they are acknowledged.
-using shipper_actor = caf::typed_actor<
+/// Takes ready frames and holds them until they are acknowledged.
+using downstream_actor = caf::typed_actor<
   caf::result<void>(open_stream),
   caf::result<void>(restart_stream),
   caf::result<void>(frame),
   caf::result<void>(end_stream),
   caf::result<void>(close_stream),
   caf::result<void>(end_of_input_atom),
-  caf::result<void>(link_event),
   caf::result<ship_status>(status_atom),
   /// Answered once the input has ended and all of it is acknowledged, or when the shipper gives up.
   caf::result<ship_status>(drain_atom)>;
+
+/// Brings frames to a receiver.
+using shipper_actor = downstream_actor::extend<
+  caf::result<void>(link_event)>;
+
+/// Keeps frames on disk on their way to a shipper, for which it is what is upstream.
+using spool_actor = downstream_actor::extend<
+  caf::result<void>(welcome),
+  caf::result<void>(ack),
+  /// Answered once the input has ended and all of it is on disk.
+  caf::result<void>(flush_atom)>;
 
 // -- receiver -----------------------------------------------------------------
 

@@ -13,6 +13,8 @@ void ship_pipeline::kill() {
   caf::anon_send_exit(source, caf::exit_reason::kill);
   caf::anon_send_exit(batcher, caf::exit_reason::kill);
   caf::anon_send_exit(compressor, caf::exit_reason::kill);
+  if (spool)
+    caf::anon_send_exit(spool, caf::exit_reason::kill);
   caf::anon_send_exit(shipper, caf::exit_reason::kill);
 }
 
@@ -22,7 +24,9 @@ ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env, s
   config.source.limits.max_bytes = config.batch.max_bytes;
   config.source.limits.max_events = config.batch.max_events;
   made.shipper = spawn_shipper(system, env, std::move(config.ship));
-  made.compressor = spawn_compressor(system, config.how, made.shipper);
+  if (config.spool)
+    made.spool = spawn_spool(system, env, std::move(*config.spool), made.shipper);
+  made.compressor = spawn_compressor(system, config.how, made.outlet());
   made.batcher = spawn_batcher(system, config.batch, pool, made.compressor);
   made.source = spawn_file_source(system, env, std::move(config.source), pool, made.batcher);
   return made;

@@ -6,6 +6,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/shipper/shipper.hpp"
 #include "actors/source/file_source.hpp"
+#include "actors/spool/spool.hpp"
 #include "transport/payload_codec.hpp"
 
 namespace sluice {
@@ -17,6 +18,7 @@ struct ship_pipeline_config {
   batch_limits batch;
   compression how;
   shipper_config ship;
+  std::optional<spool_config> spool; ///< Needed for what cannot be read twice.
 };
 
 /// The actors between files and a receiver.
@@ -24,13 +26,17 @@ struct ship_pipeline {
   source_actor source;
   batcher_actor batcher;
   compressor_actor compressor;
+  spool_actor spool; ///< If there is one.
   shipper_actor shipper;
+
+  /// Where the compressor's frames go: who has to be asked how it stands, and for the drain.
+  downstream_actor outlet() const { return spool ? downstream_actor{spool} : downstream_actor{shipper}; }
 
   /// Ends them, whatever they are doing.
   void kill();
 };
 
-/// Starts source, batcher, compressor and shipper on this node, joined.
+/// Starts source, batcher, compressor, perhaps a spool, and shipper on this node, joined.
 ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config);
 
 } // namespace sluice

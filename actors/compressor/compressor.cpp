@@ -15,7 +15,7 @@ namespace {
 struct compressor_state {
   static inline const char* name = "compressor";
 
-  compressor_state(compressor_actor::pointer self, compression how, shipper_actor next)
+  compressor_state(compressor_actor::pointer self, compression how, downstream_actor next)
     : self_(self), codec_(how), next_(std::move(next)), metrics_(self->system(), name) {}
 
   compressor_actor::behavior_type make_behavior() {
@@ -45,13 +45,13 @@ struct compressor_state {
 
   compressor_actor::pointer self_;
   payload_compressor codec_;
-  shipper_actor next_;
+  downstream_actor next_;
   component_metrics metrics_;
 };
 
 } // namespace
 
-compressor_actor spawn_compressor(caf::actor_system& system, compression how, shipper_actor next) {
+compressor_actor spawn_compressor(caf::actor_system& system, compression how, downstream_actor next) {
   return system.spawn<compressor_actor::stateful_impl<compressor_state>>(how, std::move(next));
 }
 

@@ -8,6 +8,6 @@
 namespace sluice {
 
 /// Starts a compressor that hands its frames to `next`.
-compressor_actor spawn_compressor(caf::actor_system& system, compression how, shipper_actor next);
+compressor_actor spawn_compressor(caf::actor_system& system, compression how, downstream_actor next);
 
 } // namespace sluice

@@ -141,7 +141,7 @@ struct file_source_state {
       co_return;
     }
     announced_ = &at->second;
-    self_->send(next_, open_stream{at->first, labels, self_->ctrl()});
+    self_->send(next_, open_stream{at->first, labels, self_->ctrl(), !at->second.pipe});
   }
 
   static std::string label_value(const std::string& path) {

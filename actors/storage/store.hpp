@@ -94,6 +94,9 @@ public:
 
   store_counters counters() const;
 
+  /// What is appended to at present; nullptr while the next segment cannot be made.
+  const segment_writer* active() const noexcept { return active_ ? &*active_ : nullptr; }
+
 private:
   struct stream_state {
     stream_point last;

@@ -65,9 +65,11 @@ void sim_shipper::start() {
   process_->own(pipeline_.source);
   process_->own(pipeline_.batcher);
   process_->own(pipeline_.compressor);
+  if (pipeline_.spool)
+    process_->own(pipeline_.spool);
   process_->own(pipeline_.shipper);
   stats = process_->own(spawn_stats_aggregator(system, env, {}));
-  drained_ = process_->ask<ship_status>(pipeline_.shipper, drain_atom_v);
+  drained_ = process_->ask<ship_status>(pipeline_.outlet(), drain_atom_v);
 }
 
 void sim_shipper::kill() {

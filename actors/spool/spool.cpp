@@ -1,0 +1,493 @@
+#include "actors/spool/spool.hpp"
+
+#include <deque>
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <caf/actor_system.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/telemetry/metric_registry.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+#include <spdlog/spdlog.h>
+
+#include "actors/errors.hpp"
+#include "actors/runtime/awaitables.hpp"
+#include "actors/runtime/environment.hpp"
+#include "actors/stats/metrics.hpp"
+
+namespace sluice {
+
+namespace {
+
+/// How much is committed at once; more only if a single frame is larger.
+constexpr std::size_t max_commit_bytes = 8 * 1024 * 1024;
+
+/// A commit waits for this much or this long after the last one, so that a sync pays for more than one frame.
+constexpr std::size_t worthwhile_commit_bytes = 1024 * 1024;
+constexpr std::chrono::milliseconds commit_interval{5};
+
+/// How long it waits after a failure of the disk.
+constexpr std::chrono::seconds retry_interval{1};
+
+/// What is done with the log at once, away from the actor.
+struct spool_job {
+  std::vector<frame> frames; ///< To be written.
+  bool reads = false;
+};
+
+struct spool_outcome {
+  std::vector<expected<ack>> answers; ///< One per frame.
+  spool_content written;
+  expected<std::vector<frame>> out;
+  expected<void> reclaimed;
+};
+
+spool_outcome perform(spool_log& log, const spool_job& job, std::size_t window_bytes, timestamp now) {
+  spool_outcome result;
+  auto before = log.waiting();
+  if (!job.frames.empty())
+    result.answers = log.append(job.frames, now);
+  result.written = log.waiting();
+  result.written.remove(before);
+  if (job.reads)
+    result.out = log.read(window_bytes);
+  result.reclaimed = log.reclaim();
+  return result;
+}
+
+struct spool_state {
+  static inline const char* name = "spool";
+
+  /// A stream on its way through.
+  struct route {
+    upstream_actor upstream;          ///< Nobody, if an earlier process has left it.
+    std::optional<std::uint64_t> end; ///< Where its source has ended.
+    bool is_closed = false;           ///< It will not go on.
+  };
+
+  spool_state(spool_actor::pointer self, environment& env, spool_config config, shipper_actor next)
+    : self_(self), env_(env), config_(std::move(config)), next_(std::move(next)), metrics_(self->system(), name),
+      started_(self->clock().now()), wake_(self) {
+    auto& registry = self->system().metrics();
+    written_records_ = registry.counter_singleton(
+      "sluice", "spool-written-events", "Records that the spool has made durable.", "1", true);
+    written_bytes_ = registry.counter_singleton(
+      "sluice", "spool-written", "Bytes of the sources that the spool has made durable.", "bytes", true);
+    disk_bytes_ = registry.gauge_singleton("sluice", "spool-disk", "Bytes of the spool's segments.", "bytes");
+  }
+
+  spool_actor::behavior_type make_behavior() {
+    tasks_.spawn(run());
+    return {
+      [this](const open_stream& x) {
+        if (x.rereadable && !config_.takes_all) {
+          passing_.insert(x.stream);
+          self_->send(next_, x);
+        } else {
+          later([this, x] { open(x); });
+        }
+      },
+      [this](const restart_stream& x) {
+        if (passing_.contains(x.stream))
+          self_->send(next_, x);
+        else
+          later([this, x] { set_end(x.stream, std::nullopt); });
+      },
+      [this](const frame& x) {
+        if (passing_.contains(x.header().stream))
+          self_->send(next_, x);
+        else
+          take(x);
+      },
+      [this](const end_stream& x) {
+        if (passing_.contains(x.stream))
+          self_->send(next_, x);
+        else
+          later([this, x] { set_end(x.stream, x.position); });
+      },
+      [this](const close_stream& x) {
+        if (passing_.erase(x.stream) > 0)
+          self_->send(next_, x);
+        else
+          later([this, x] { close(x.stream); });
+      },
+      [this](end_of_input_atom) { later([this] { input_ended_ = true; }); },
+      [this](const welcome& x) { later([this, x] { resume(x); }); },
+      [this](const ack& x) { later([this, x] { settle(x); }); },
+      [this](status_atom) { return status(); },
+      [this](flush_atom) {
+        auto promise = self_->make_response_promise<void>();
+        if (is_finished_)
+          promise.deliver();
+        else
+          later([this, promise] { flushes_.push_back(promise); });
+        return promise;
+      },
+      [this](drain_atom) {
+        drain_ = self_->make_response_promise<ship_status>();
+        self_->request(next_, caf::infinite, drain_atom_v)
+          .then([this](ship_status& x) { later([this, x = std::move(x)] { drained_ = x; }); },
+            [this](caf::error& reason) { answer_drain(std::move(reason)); });
+        wake_.notify();
+        return *drain_;
+      },
+    };
+  }
+
+  /// Alternates between what has come and the disk. The log is used by the executor during a job, and by this
+  /// coroutine otherwise.
+  task<void> run() {
+    auto opened = co_await run_blocking(
+      self_, env_.io, [&files = env_.files, folder = config_.folder, limits = config_.limits, now = env_.now()] {
+        return spool_log::open(files, folder, limits, now);
+      });
+    if (!opened) {
+      self_->quit(to_caf(opened.error()));
+      co_return;
+    }
+    log_ = std::move(*opened);
+    take_over();
+    for (;;) {
+      for (auto& event : std::exchange(events_, {}))
+        event();
+      tell_ends();
+      publish();
+      answer_those_who_wait();
+      if (drained_ && frames_.empty() && log_->is_all_acknowledged()) {
+        co_await finish();
+        co_return;
+      }
+      auto job = plan();
+      if (job.reads || !job.frames.empty())
+        settle(job,
+          co_await run_blocking(self_, env_.io, [log = log_, job, window = config_.window_bytes, now = env_.now()] {
+            return perform(*log, job, window, now);
+          }));
+      else
+        co_await rest();
+    }
+  }
+
+  /// Greets the streams that an earlier process has left.
+  void take_over() {
+    if (auto& cut = log_->recovery().cut)
+      spdlog::warn("spool: cut {} bytes off: {}", cut->bytes, to_string(cut->where));
+    auto& left = log_->waiting();
+    if (left.frames > 0)
+      spdlog::info("spool {}: an earlier process has left {} records ({} bytes) of {} streams; what of them is not yet "
+                   "acknowledged is shipped first",
+        config_.folder.string(), left.records, left.bytes, log_->found().size());
+    received_ = left;
+    metrics_.received(left.records, left.bytes);
+    for (auto& [id, labels] : log_->found()) {
+      streams_[id] = {{}, log_->last(id).position, true};
+      ending_.insert(id);
+      self_->send(next_, open_stream{id, labels, self_->ctrl(), false});
+    }
+    if (config_.give_up_after)
+      patience_ = run_later(self_, *config_.give_up_after, [this] { wake_.notify(); });
+  }
+
+  // -- what comes -------------------------------------------------------------
+
+  /// Does it when nobody else uses the log.
+  template <class F>
+  void later(F event) {
+    events_.emplace_back(std::move(event));
+    wake_.notify();
+  }
+
+  void open(const open_stream& x) {
+    auto [at, is_new] = streams_.try_emplace(x.stream);
+    at->second = {caf::actor_cast<upstream_actor>(x.upstream), std::nullopt, false};
+    ending_.erase(x.stream);
+    if (is_new)
+      self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl(), x.rereadable});
+    self_->send(at->second.upstream, welcome{x.stream, log_->last(x.stream)});
+  }
+
+  void take(const frame& x) {
+    auto& header = x.header();
+    metrics_.received(header.stored_records(), header.source_bytes());
+    spool_content content{1, header.stored_records(), header.source_bytes()};
+    received_.add(content);
+    queued_.add(content);
+    queued_frame_bytes_ += x.size();
+    frames_.push_back(x);
+    wake_.notify();
+  }
+
+  void set_end(const stream_id& id, std::optional<std::uint64_t> position) {
+    auto found = streams_.find(id);
+    if (found == streams_.end())
+      return;
+    found->second.end = position;
+    if (position)
+      ending_.insert(id);
+    else
+      ending_.erase(id);
+  }
+
+  void close(const stream_id& id) {
+    if (auto found = streams_.find(id); found != streams_.end()) {
+      found->second.is_closed = true;
+      close_if_done(id);
+    }
+  }
+
+  void resume(const welcome& x) {
+    auto found = streams_.find(x.stream);
+    if (found == streams_.end())
+      return;
+    connected_ = may_read_ = true;
+    log_->resume(x.stream, x.last);
+    self_->send(next_, restart_stream{x.stream, x.last});
+    if (found->second.end)
+      ending_.insert(x.stream);
+  }
+
+  void settle(const ack& x) {
+    if (!streams_.contains(x.stream))
+      return;
+    may_read_ = true;
+    log_->acknowledge(x.stream, x.last);
+    close_if_done(x.stream);
+  }
+
+  // -- what goes on -----------------------------------------------------------
+
+  /// What to do with the log now, if anything.
+  spool_job plan() {
+    spool_job made;
+    if (time_to_retry() > caf::timespan::zero())
+      return made;
+    made.reads = may_read_ && log_->handed_on_bytes() < config_.window_bytes;
+    if (time_to_next_commit() > caf::timespan::zero())
+      return made;
+    for (std::size_t bytes = 0; !frames_.empty(); frames_.pop_front()) {
+      auto& next = frames_.front();
+      bytes += next.size();
+      if (!has_room(bytes) || (!made.frames.empty() && bytes > max_commit_bytes))
+        break;
+      made.frames.push_back(next);
+    }
+    return made;
+  }
+
+  /// What was read before the input ended must not be lost for want of room.
+  bool has_room(std::size_t bytes) const { return input_ended_ || log_->has_room(bytes); }
+
+  caf::timespan time_to_retry() const { return retry_at_ - self_->clock().now(); }
+
+  caf::timespan time_to_next_commit() const {
+    if (input_ended_ || queued_frame_bytes_ >= worthwhile_commit_bytes)
+      return caf::timespan::zero();
+    return last_commit_ + commit_interval - self_->clock().now();
+  }
+
+  /// Until there may be something to do.
+  task<void> rest() {
+    auto pause = time_to_retry();
+    if (!frames_.empty() && has_room(frames_.front().size()))
+      pause = std::max(pause, time_to_next_commit());
+    if (pause > caf::timespan::zero())
+      co_await wake_.wait_for(pause);
+    else
+      co_await wake_.wait();
+  }
+
+  void settle(spool_job& job, spool_outcome result) {
+    may_read_ = log_->handed_on_bytes() >= config_.window_bytes || !job.reads;
+    if (!job.frames.empty())
+      last_commit_ = self_->clock().now();
+    written_.add(result.written);
+    written_records_->inc(static_cast<std::int64_t>(result.written.records));
+    written_bytes_->inc(static_cast<std::int64_t>(result.written.bytes));
+    settle_writes(job, result);
+    if (!result.out) {
+      fail_for_now(result.out.error());
+    } else {
+      for (auto& x : *result.out)
+        self_->send(next_, std::move(x));
+    }
+    if (!result.reclaimed)
+      complain(result.reclaimed.error());
+  }
+
+  /// Tells sources what is durable, and keeps what is not.
+  void settle_writes(spool_job& job, const spool_outcome& result) {
+    std::unordered_map<stream_id, stream_point> durable;
+    spool_content done;
+    for (auto i = job.frames.size(); i-- > 0;) {
+      auto& header = job.frames[i].header();
+      auto& answer = result.answers[i];
+      if (!answer && (answer.error().code == errc::sequence_gap || answer.error().code == errc::stale_epoch)) {
+        self_->quit(to_caf(answer.error()));
+        return;
+      }
+      if (!answer) {
+        fail_for_now(answer.error());
+        frames_.push_front(std::move(job.frames[i]));
+        continue;
+      }
+      durable.try_emplace(header.stream, answer->last);
+      done.add({1, header.stored_records(), header.source_bytes()});
+      queued_frame_bytes_ -= job.frames[i].size();
+    }
+    queued_.remove(done);
+    auto again = done;
+    again.remove(result.written);
+    received_.remove(again);
+    if (again.records > 0)
+      metrics_.discarded("duplicate", again.records);
+    for (auto& [id, last] : durable)
+      if (auto found = streams_.find(id); found != streams_.end() && found->second.upstream)
+        self_->send(found->second.upstream, ack{id, last});
+  }
+
+  void fail_for_now(const error& reason) {
+    metrics_.failed(reason.code);
+    retry_at_ = self_->clock().now() + retry_interval;
+    may_read_ = true;
+    complain(reason);
+  }
+
+  /// Logs a failure unless it repeats the last one.
+  void complain(const error& reason) {
+    if (reason != last_error_)
+      spdlog::error("spool {}: {}; trying again", config_.folder.string(), reason.message);
+    last_error_ = reason;
+  }
+
+  /// Ends the streams of which all is handed on.
+  void tell_ends() {
+    std::vector<stream_id> told;
+    std::erase_if(ending_, [&](const stream_id& id) {
+      auto handed_on = log_->handed_on_to(id);
+      if (!handed_on || log_->last(id).position < *streams_.at(id).end)
+        return false;
+      self_->send(next_, end_stream{id, *handed_on});
+      told.push_back(id);
+      return true;
+    });
+    for (auto& id : told)
+      close_if_done(id);
+    if (input_ended_ && frames_.empty() && ending_.empty() && !std::exchange(end_is_told_, true))
+      self_->send(next_, end_of_input_atom_v);
+  }
+
+  void close_if_done(const stream_id& id) {
+    if (!streams_.at(id).is_closed || ending_.contains(id) || !log_->is_acknowledged(id))
+      return;
+    self_->send(next_, close_stream{id});
+    log_->forget(id);
+    streams_.erase(id);
+  }
+
+  // -- what others want to know -----------------------------------------------
+
+  void publish() {
+    auto& waiting = log_->waiting();
+    auto held = waiting;
+    held.add(queued_);
+    auto gone = received_;
+    gone.remove(held);
+    metrics_.sent(gone.records - sent_.records, gone.bytes - sent_.bytes);
+    metrics_.in_flight(held.records, held.bytes);
+    sent_ = gone;
+    disk_bytes_->value(static_cast<std::int64_t>(log_->disk_bytes()));
+    spool_ = {config_.folder.string(), written_.records, written_.bytes, waiting.records, waiting.bytes,
+      queued_.records, log_->disk_bytes()};
+  }
+
+  caf::typed_response_promise<ship_status> status() {
+    auto promise = self_->make_response_promise<ship_status>();
+    self_->request(next_, caf::infinite, status_atom_v)
+      .then(
+        [this, promise](ship_status& x) mutable {
+          x.spool = spool_;
+          promise.deliver(std::move(x));
+        },
+        [promise](caf::error& reason) mutable { promise.deliver(std::move(reason)); });
+    return promise;
+  }
+
+  void answer_those_who_wait() {
+    if (!input_ended_ || !frames_.empty())
+      return;
+    for (auto& x : std::exchange(flushes_, {}))
+      x.deliver();
+    auto is_out_of_patience =
+      !connected_ && config_.give_up_after && self_->clock().now() >= started_ + *config_.give_up_after;
+    if (drain_ && is_out_of_patience)
+      self_->request(next_, caf::infinite, status_atom_v)
+        .then([this](ship_status& x) { answer_drain(std::move(x)); },
+          [this](caf::error& reason) { answer_drain(std::move(reason)); });
+  }
+
+  void answer_drain(ship_status x) {
+    x.spool = spool_;
+    if (drain_)
+      drain_->deliver(std::move(x));
+    drain_.reset();
+  }
+
+  void answer_drain(caf::error reason) {
+    if (drain_)
+      drain_->deliver(std::move(reason));
+    drain_.reset();
+  }
+
+  /// Leaves an empty folder.
+  task<void> finish() {
+    auto cleared = co_await run_blocking(self_, env_.io, [log = log_] { return log->clear(); });
+    if (!cleared)
+      complain(cleared.error());
+    is_finished_ = true;
+    publish();
+    answer_drain(std::move(*drained_));
+  }
+
+  spool_actor::pointer self_;
+  environment& env_;
+  spool_config config_;
+  shipper_actor next_;
+  component_metrics metrics_;
+  caf::telemetry::int_counter* written_records_;
+  caf::telemetry::int_counter* written_bytes_;
+  caf::telemetry::int_gauge* disk_bytes_;
+  caf::actor_clock::time_point started_, last_commit_, retry_at_;
+  std::shared_ptr<spool_log> log_;
+  std::vector<std::function<void()>> events_; ///< What has come and needs the log.
+  std::deque<frame> frames_;                  ///< To be written.
+  std::size_t queued_frame_bytes_ = 0;        ///< In `frames_`, or being written.
+  spool_content queued_;                      ///< Likewise; records and source bytes.
+  std::unordered_map<stream_id, route> streams_;
+  std::unordered_set<stream_id> passing_; ///< Not spooled.
+  std::unordered_set<stream_id> ending_;  ///< Have an end that the shipper has not been told.
+  bool may_read_ = false;                 ///< There may be frames that can be handed on.
+  bool connected_ = false;                ///< A receiver has answered.
+  bool input_ended_ = false;
+  bool end_is_told_ = false;
+  bool is_finished_ = false;
+  std::optional<caf::typed_response_promise<ship_status>> drain_;
+  std::optional<ship_status> drained_; ///< What the shipper has said to that.
+  std::vector<caf::typed_response_promise<void>> flushes_;
+  spool_content received_, sent_, written_; ///< Since the start.
+  spool_status spool_;
+  error last_error_;
+  caf::disposable patience_;
+  signal wake_;
+  task_scope tasks_;
+};
+
+} // namespace
+
+spool_actor spawn_spool(caf::actor_system& system, environment& env, spool_config config, shipper_actor next) {
+  return system.spawn<spool_actor::stateful_impl<spool_state>>(std::ref(env), std::move(config), std::move(next));
+}
+
+} // namespace sluice

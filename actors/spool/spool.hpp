@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/spool/spool_log.hpp"
+
+namespace sluice {
+
+struct environment;
+
+struct spool_config {
+  std::filesystem::path folder;
+  spool_limits limits;
+  bool takes_all = false; ///< Streams too whose source can be read again.
+  /// Bytes of frames that may be handed on and not acknowledged.
+  std::size_t window_bytes = 8 * 1024 * 1024;
+  /// Once the input has ended, how long after its start a drain still waits for a receiver that has never answered; for
+  /// ever, if not set.
+  std::optional<std::chrono::milliseconds> give_up_after;
+};
+
+/// Starts the actor that keeps frames on disk until `next` has them acknowledged. Streams whose source can be read
+/// again pass it by, unless it takes all. It ends with an error if the folder cannot be opened.
+spool_actor spawn_spool(caf::actor_system& system, environment& env, spool_config config, shipper_actor next);
+
+} // namespace sluice

@@ -1,0 +1,364 @@
+#include "actors/spool/spool_log.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace sluice {
+
+namespace {
+
+constexpr std::uint64_t segments_per_spool = 16;
+
+/// Every segment's header has an entry for each stream that is remembered.
+constexpr std::size_t max_streams = 65'536;
+
+store_options options_for(const spool_limits& limits) {
+  store_options options;
+  options.segment_bytes = std::max(limits.least_segment_bytes, limits.max_bytes / segments_per_spool);
+  options.max_used_percent = limits.max_used_percent;
+  options.max_streams = max_streams;
+  return options;
+}
+
+spool_content content_of(const frame_header& x) {
+  return {1, x.stored_records(), x.source_bytes()};
+}
+
+spool_content content_of(const frame_entry& x) {
+  if (x.kind == frame_kind::gap)
+    return {1, 0, 0};
+  return {1, x.record_count, x.last.position - x.position_begin};
+}
+
+bool joins(const stream_point& last, const frame_entry& next) {
+  auto is_next = next.last.epoch == last.epoch ? next.last.sequence == last.sequence + 1
+                                               : next.last.epoch > last.epoch && next.last.sequence == 1;
+  return is_next && next.position_begin == last.position;
+}
+
+bool is_damage(errc code) {
+  return code != errc::io_error && code != errc::permission_denied && code != errc::not_found;
+}
+
+} // namespace
+
+void spool_content::add(const spool_content& x) noexcept {
+  frames += x.frames;
+  records += x.records;
+  bytes += x.bytes;
+}
+
+void spool_content::remove(const spool_content& x) noexcept {
+  frames -= x.frames;
+  records -= x.records;
+  bytes -= x.bytes;
+}
+
+expected<std::unique_ptr<spool_log>> spool_log::open(
+  file_system& files, const std::filesystem::path& folder, const spool_limits& limits, timestamp now) {
+  auto opened = store::open(files, folder, options_for(limits), now);
+  if (!opened)
+    return fail(opened.error());
+  std::unique_ptr<spool_log> made{new spool_log{files, folder, limits}};
+  made->store_ = std::move(*opened);
+  if (auto ok = made->look_around(); !ok)
+    return fail(ok.error());
+  return made;
+}
+
+/// Goes through the indexes of all segments.
+expected<void> spool_log::look_around() {
+  auto segments = list_segments(files_, folder_);
+  if (!segments)
+    return fail(segments.error());
+  for (auto& x : *segments)
+    segments_.push_back({x.number, 0});
+  for (auto& x : segments_) {
+    go_to(x.number);
+    auto index = index_at_cursor();
+    if (!index)
+      return fail(index.error());
+    if (sealed_)
+      x.bytes = sealed_->file_bytes();
+    for (auto& entry : (*index)->frames) {
+      auto id = (*index)->streams[entry.stream];
+      auto [at, is_new] = streams_.try_emplace(id);
+      at->second.newest = entry.last;
+      waiting_.add(content_of(entry));
+      if (is_new)
+        found_.emplace_back(id, (*index)->label_sets[entry.labels]);
+    }
+  }
+  go_to(segments_.front().number);
+  return {};
+}
+
+spool_log::outbound& spool_log::at(const stream_id& id) {
+  auto [at, is_new] = streams_.try_emplace(id);
+  if (is_new)
+    at->second.newest = last(id);
+  return at->second;
+}
+
+bool spool_log::has_room(std::size_t bytes) const {
+  return disk_bytes() + bytes <= limits_.max_bytes || is_all_acknowledged();
+}
+
+std::vector<expected<ack>> spool_log::append(std::span<const frame> frames, timestamp now) {
+  for (auto& x : frames)
+    at(x.header().stream);
+  auto answers = store_->commit(frames, now);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    auto& header = frames[i].header();
+    auto& stream = at(header.stream);
+    if (!answers[i] || header.end_point() <= stream.newest)
+      continue;
+    stream.newest = header.end_point();
+    waiting_.add(content_of(header));
+  }
+  if (auto ok = follow_rotation(); !ok)
+    spdlog::error("spool: {}", ok.error().message);
+  return answers;
+}
+
+/// Takes note of the segments that the store has sealed and begun.
+expected<void> spool_log::follow_rotation() {
+  auto* active = store_->active();
+  while (active && segments_.back().number < active->header().number) {
+    auto sealed = files_.open(path_of(segments_.back().number), open_mode::read);
+    auto info = sealed ? (*sealed)->info() : fail(sealed.error());
+    if (info)
+      segments_.back().bytes = info->size;
+    segments_.push_back({segments_.back().number + 1, 0});
+    if (!info)
+      return fail(info.error());
+  }
+  return {};
+}
+
+void spool_log::resume(const stream_id& id, const stream_point& last) {
+  acknowledge(id, last);
+  auto& stream = at(id);
+  for (auto& x : stream.in_flight)
+    handed_on_bytes_ -= x.frame_bytes;
+  stream.in_flight.clear();
+  stream.resumed = true;
+  stream.acked = last;
+  if (stream.is_stuck || last < stream.handed)
+    go_to(segments_.front().number);
+  stream.is_stuck = false;
+  stream.handed = last;
+}
+
+void spool_log::acknowledge(const stream_id& id, const stream_point& last) {
+  auto& stream = at(id);
+  stream.acked = std::max(stream.acked, last);
+  while (!stream.in_flight.empty() && stream.in_flight.front().end <= last) {
+    auto& first = stream.in_flight.front();
+    handed_on_bytes_ -= first.frame_bytes;
+    count_acked(stream, first.end, first.content);
+    stream.in_flight.pop_front();
+  }
+}
+
+void spool_log::count_acked(outbound& stream, const stream_point& end, const spool_content& content) {
+  if (end <= stream.counted)
+    return;
+  stream.counted = end;
+  waiting_.remove(content);
+}
+
+expected<std::vector<frame>> spool_log::read(std::size_t window_bytes) {
+  std::vector<frame> result;
+  while (handed_on_bytes_ < window_bytes) {
+    auto entry = next_entry();
+    if (!entry)
+      return fail(entry.error());
+    if (!*entry)
+      break;
+    auto passed = pass(**entry, result);
+    if (!passed)
+      return fail(passed.error());
+    if (!*passed)
+      break;
+    ++entry_;
+  }
+  return result;
+}
+
+/// Returns whether the entry at the cursor has had its turn; if it is to be handed on, its frame goes to `to`.
+expected<bool> spool_log::pass(const frame_entry& entry, std::vector<frame>& to) {
+  auto& id = (*index_at_cursor())->streams[entry.stream];
+  auto found = streams_.find(id);
+  if (found == streams_.end())
+    return true;
+  auto& stream = found->second;
+  if (!stream.resumed)
+    return false;
+  if (entry.last <= stream.acked)
+    count_acked(stream, entry.last, content_of(entry));
+  if (stream.is_stuck || entry.last <= stream.handed)
+    return true;
+  if (!joins(stream.handed, entry)) {
+    get_stuck(id, stream, {errc::not_rereadable, "the receiver wants to go on before the first frame that is left"});
+    return true;
+  }
+  auto begins_epoch = entry.last.sequence == 1;
+  if (begins_epoch && !stream.in_flight.empty())
+    return false;
+  auto loaded = load(entry);
+  if (!loaded && !is_damage(loaded.error().code))
+    return fail(loaded.error());
+  if (!loaded) {
+    get_stuck(id, stream, loaded.error());
+    return true;
+  }
+  stream.handed = entry.last;
+  stream.in_flight.push_back({entry.last, loaded->size(), content_of(entry)});
+  handed_on_bytes_ += loaded->size();
+  to.push_back(std::move(*loaded));
+  return true;
+}
+
+void spool_log::get_stuck(const stream_id& id, outbound& stream, const error& reason) {
+  stream.is_stuck = true;
+  spdlog::error(
+    "spool {}: stream {} cannot go on after byte {}: {}; what follows stays there, and `sluice query --store` "
+    "gives it out",
+    folder_.string(), to_string(id), stream.handed.position, reason.message);
+}
+
+bool spool_log::is_active(std::uint64_t segment) const {
+  auto* active = store_->active();
+  return active && active->header().number == segment;
+}
+
+std::filesystem::path spool_log::path_of(std::uint64_t segment) const {
+  return folder_ / segment_name(segment);
+}
+
+void spool_log::go_to(std::uint64_t segment) {
+  segment_ = segment;
+  entry_ = 0;
+  sealed_.reset();
+  file_.reset();
+}
+
+expected<const segment_index*> spool_log::index_at_cursor() {
+  if (is_active(segment_))
+    return &store_->active()->index();
+  if (!sealed_) {
+    auto opened = segment_reader::open(files_, path_of(segment_));
+    if (!opened)
+      return fail(opened.error());
+    sealed_ = std::move(*opened);
+  }
+  return &sealed_->index();
+}
+
+/// What is to be looked at next; nullptr behind the last frame.
+expected<const frame_entry*> spool_log::next_entry() {
+  for (;;) {
+    auto index = index_at_cursor();
+    if (!index)
+      return fail(index.error());
+    if (entry_ < (*index)->frames.size())
+      return &(*index)->frames[entry_];
+    if (segment_ == segments_.back().number)
+      return nullptr;
+    go_to(segment_ + 1);
+  }
+}
+
+expected<frame> spool_log::load(const frame_entry& entry) {
+  if (!file_) {
+    auto opened = files_.open(path_of(segment_), open_mode::read);
+    if (!opened)
+      return fail(opened.error());
+    file_ = std::move(*opened);
+  }
+  buffer bytes;
+  bytes.resize(entry.frame_bytes());
+  auto got = file_->read_at({bytes.data(), bytes.size()}, entry.offset);
+  if (!got)
+    return fail(got.error());
+  bytes.resize(*got);
+  auto loaded = frame::decode(share(std::move(bytes)));
+  if (!loaded)
+    return fail(
+      loaded.error().code, fmt::format("{}:{}: {}", path_of(segment_).string(), entry.offset, loaded.error().message));
+  return loaded;
+}
+
+std::optional<std::uint64_t> spool_log::handed_on_to(const stream_id& id) const {
+  auto found = streams_.find(id);
+  if (found == streams_.end() || !found->second.resumed)
+    return std::nullopt;
+  auto& stream = found->second;
+  auto is_all = stream.is_stuck || stream.handed >= stream.newest;
+  return is_all ? std::optional{stream.handed.position} : std::nullopt;
+}
+
+bool spool_log::is_acknowledged(const stream_id& id) const {
+  auto found = streams_.find(id);
+  return found == streams_.end() || found->second.acked >= found->second.newest;
+}
+
+bool spool_log::is_all_acknowledged() const {
+  return std::ranges::all_of(streams_, [](auto& x) { return x.second.acked >= x.second.newest; });
+}
+
+std::uint64_t spool_log::disk_bytes() const {
+  std::uint64_t bytes = 0;
+  for (auto& x : segments_)
+    bytes += x.bytes;
+  auto* active = store_ ? store_->active() : nullptr;
+  return active ? bytes + active->header().encoded_bytes() + active->body_bytes() : bytes;
+}
+
+expected<bool> spool_log::is_oldest_acknowledged() {
+  if (!oldest_) {
+    auto opened = segment_reader::open(files_, path_of(segments_.front().number));
+    if (!opened)
+      return fail(opened.error());
+    oldest_.emplace();
+    for (auto& x : opened->index().frames)
+      (*oldest_)[opened->index().streams[x.stream]] = x.last;
+  }
+  return std::ranges::all_of(*oldest_, [this](auto& x) {
+    auto found = streams_.find(x.first);
+    return found == streams_.end() || found->second.acked >= x.second;
+  });
+}
+
+expected<void> spool_log::reclaim() {
+  while (segments_.front().number < segment_) {
+    auto done = is_oldest_acknowledged();
+    if (!done)
+      return fail(done.error());
+    if (!*done)
+      break;
+    if (auto ok = files_.remove(path_of(segments_.front().number)); !ok)
+      return ok;
+    segments_.pop_front();
+    oldest_.reset();
+  }
+  return {};
+}
+
+expected<void> spool_log::clear() {
+  go_to(segments_.back().number);
+  while (!segments_.empty()) {
+    if (auto ok = files_.remove(path_of(segments_.front().number)); !ok)
+      return ok;
+    segments_.pop_front();
+  }
+  waiting_ = {};
+  auto synced = files_.sync_folder(folder_);
+  store_.reset();
+  return synced;
+}
+
+} // namespace sluice

@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/storage/segment_reader.hpp"
+#include "actors/storage/store.hpp"
+#include "messages/frame.hpp"
+#include "transport/file_system.hpp"
+
+namespace sluice {
+
+struct spool_limits {
+  std::uint64_t max_bytes = 1024 * 1024 * 1024; ///< Of all segments, on disk.
+  std::uint64_t least_segment_bytes = 1024 * 1024;
+  unsigned max_used_percent = 90; ///< Of the file system; at or above it nothing is taken.
+};
+
+/// How much some frames hold.
+struct spool_content {
+  std::uint64_t frames = 0;
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0; ///< Of the source.
+
+  void add(const spool_content& x) noexcept;
+  void remove(const spool_content& x) noexcept;
+  friend bool operator==(const spool_content&, const spool_content&) = default;
+};
+
+/// Frames on disk that wait for a receiver (docs/specs/spool.md): takes them at one end, gives them out at the other in
+/// stored order and as often as the receiver asks, and removes what is acknowledged. In memory are the points of its
+/// streams, the indexes of two segments at most, and for each frame handed on and not acknowledged a few bytes.
+/// Not thread-safe; what returns an `expected` blocks on the disk.
+class spool_log {
+public:
+  /// Opens the folder as `store::open` does, and finds what is left in it.
+  static expected<std::unique_ptr<spool_log>> open(
+    file_system& files, const std::filesystem::path& folder, const spool_limits& limits, timestamp now);
+
+  const store_recovery& recovery() const noexcept { return store_->recovery(); }
+
+  /// Those of which there was a frame when it was opened, with their labels.
+  const std::vector<std::pair<stream_id, label_set>>& found() const noexcept { return found_; }
+
+  // -- in ---------------------------------------------------------------------
+
+  /// The newest durable point of a stream; zeros if it is not known.
+  stream_point last(const stream_id& stream) const { return store_->last(stream); }
+
+  /// Whether so many bytes of frames more keep to the bound; true for any number if nothing waits.
+  bool has_room(std::size_t bytes) const;
+
+  /// As `store::commit`.
+  std::vector<expected<ack>> append(std::span<const frame> frames, timestamp now);
+
+  // -- out --------------------------------------------------------------------
+
+  /// The receiver wants the stream to go on after `last`.
+  void resume(const stream_id& stream, const stream_point& last);
+
+  /// Everything of the stream up to `last` is acknowledged.
+  void acknowledge(const stream_id& stream, const stream_point& last);
+
+  /// The next frames, until `window_bytes` of them are handed on and not acknowledged, there are no more, or the next
+  /// one has to wait: for `resume` of its stream, or, where a new epoch begins, for the acknowledgement of the one
+  /// before.
+  expected<std::vector<frame>> read(std::size_t window_bytes);
+
+  /// Bytes of frames handed on and not acknowledged.
+  std::size_t handed_on_bytes() const noexcept { return handed_on_bytes_; }
+
+  /// The position up to which a stream is handed on, if that is all of it, or all that can be.
+  std::optional<std::uint64_t> handed_on_to(const stream_id& stream) const;
+  bool is_acknowledged(const stream_id& stream) const;
+  bool is_all_acknowledged() const;
+
+  /// A stream that is acknowledged and will not go on.
+  void forget(const stream_id& stream) { streams_.erase(stream); }
+
+  /// What is not acknowledged yet, as far as the receiver has told.
+  const spool_content& waiting() const noexcept { return waiting_; }
+  std::uint64_t disk_bytes() const;
+
+  /// Removes sealed segments that are wholly acknowledged, oldest first.
+  expected<void> reclaim();
+
+  /// Removes all segments; needs `is_all_acknowledged`. Only `waiting` and `disk_bytes` may be called afterwards.
+  expected<void> clear();
+
+private:
+  struct handed_on {
+    stream_point end;
+    std::size_t frame_bytes = 0;
+    spool_content content;
+  };
+
+  /// How far a stream has got on its way out: acked <= handed <= newest.
+  struct outbound {
+    stream_point newest;  ///< In the spool.
+    stream_point handed;  ///< Up to here it is handed on, or known to be acknowledged.
+    stream_point acked;   ///< As the receiver has last told.
+    stream_point counted; ///< Up to here it is taken out of `waiting_`.
+    bool resumed = false;
+    bool is_stuck = false; ///< What follows `handed` cannot be had.
+    std::deque<handed_on> in_flight;
+  };
+
+  struct held_segment {
+    std::uint64_t number = 0;
+    std::uint64_t bytes = 0; ///< Of the file, once sealed.
+  };
+
+  spool_log(file_system& files, std::filesystem::path folder, const spool_limits& limits)
+    : files_(files), folder_(std::move(folder)), limits_(limits) {}
+
+  expected<void> look_around();
+  outbound& at(const stream_id& stream);
+  expected<void> follow_rotation();
+  expected<const segment_index*> index_at_cursor();
+  expected<const frame_entry*> next_entry();
+  expected<bool> pass(const frame_entry& entry, std::vector<frame>& to);
+  expected<frame> load(const frame_entry& entry);
+  void go_to(std::uint64_t segment);
+  bool is_active(std::uint64_t segment) const;
+  std::filesystem::path path_of(std::uint64_t segment) const;
+  void count_acked(outbound& stream, const stream_point& end, const spool_content& content);
+  void get_stuck(const stream_id& id, outbound& stream, const error& reason);
+  expected<bool> is_oldest_acknowledged();
+
+  file_system& files_;
+  std::filesystem::path folder_;
+  spool_limits limits_;
+  std::unique_ptr<store> store_;
+  std::vector<std::pair<stream_id, label_set>> found_;
+  std::deque<held_segment> segments_; ///< Ascending, without gaps; the last one is active.
+  std::unordered_map<stream_id, outbound> streams_;
+  spool_content waiting_;
+  std::size_t handed_on_bytes_ = 0;
+  std::optional<std::unordered_map<stream_id, stream_point>> oldest_; ///< The newest points in the oldest segment.
+  // The cursor: the next entry to be looked at.
+  std::uint64_t segment_ = 0;
+  std::size_t entry_ = 0;
+  std::optional<segment_reader> sealed_; ///< For its index, if the segment is not active.
+  std::unique_ptr<file> file_;
+};
+
+} // namespace sluice

@@ -1,0 +1,306 @@
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include <caf/telemetry/metric_registry.hpp>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/batcher/batcher.hpp"
+#include "actors/compressor/compressor.hpp"
+#include "actors/query/query.hpp"
+#include "actors/query/query_output.hpp"
+#include "actors/shipper/shipper.hpp"
+#include "actors/source/file_source.hpp"
+#include "actors/spool/spool.hpp"
+#include "actors/storage/store_check.hpp"
+#include "tests/support/sim_node.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const endpoint receiver_address{"sim", "receiver", 1};
+constexpr auto fault_time = 5s; ///< After which nothing fails any more.
+
+/// What programs have written into a pipe that outlives its readers.
+struct pipe_content {
+  std::string text;
+  std::size_t taken = 0;
+};
+
+/// Its reading end. Gives bits, and now and then nothing.
+class sim_pipe : public file {
+public:
+  sim_pipe(sim_world& world, pipe_content& from) : world_(world), from_(from) {}
+
+  expected<std::optional<std::size_t>> read_some(std::span<std::byte> into, std::chrono::milliseconds) override {
+    if (from_.taken < from_.text.size() && world_.random_below(4) == 0)
+      return std::nullopt;
+    auto count = std::min({into.size(), from_.text.size() - from_.taken, std::size_t{1} + world_.random_below(3'000)});
+    std::memcpy(into.data(), from_.text.data() + from_.taken, count);
+    from_.taken += count;
+    return count;
+  }
+
+  expected<file_info> info() override {
+    file_info made;
+    made.regular = false;
+    return made;
+  }
+
+  expected<std::size_t> read_at(std::span<std::byte>, std::uint64_t) override { return refuse(); }
+  expected<void> write_at(std::span<const byte_view>, std::uint64_t) override { return refuse(); }
+  expected<void> sync() override { return refuse(); }
+  expected<void> truncate(std::uint64_t) override { return refuse(); }
+
+private:
+  static tl::unexpected<error> refuse() { return fail(errc::invalid_argument, "a pipe"); }
+
+  sim_world& world_;
+  pipe_content& from_;
+};
+
+struct spool_coverage {
+  std::uint64_t kills = 0, power_failures = 0, left_over = 0, full = 0, unconfirmed = 0;
+};
+
+/// Processes on one machine ship what they read from a pipe through a spool, one after the other because each is
+/// killed, over a network with faults, to a receiver that crashes too.
+class spool_run {
+public:
+  spool_run(std::uint64_t seed, bool disk_ignores_syncs)
+    : seed_(seed), world_(seed, surroundings(seed)), receiver_(world_, receiver_address, seed, {}, {}), files_(seed) {
+    if (disk_ignores_syncs)
+      files_.ignore_syncs();
+    auto lines = 100 + world_.random_below(2'000);
+    for (std::uint64_t i = 0; i < lines; ++i)
+      pipe_.text += fmt::format("{} {}\n", i, std::string(world_.random_below(100), 'x'));
+    if (world_.random_below(2) == 0)
+      pipe_.text.pop_back();
+  }
+
+  std::string run() {
+    receiver_.start();
+    start();
+    auto faults = 1 + world_.random_below(12);
+    for (std::uint64_t i = 0; i < faults; ++i)
+      world_.after(caf::timespan{static_cast<std::int64_t>(
+                     world_.random_below(std::uint64_t{fault_time.count()} * 1'000'000'000))},
+        [this] { strike(); });
+    world_.run_for(fault_time);
+    if (!world_.run_until([this] { return process_ && drained_ && drained_->has_value(); }, 600s))
+      return "not all was acknowledged";
+    if (!drained_->value())
+      return drained_->value().error().message;
+    if (auto failure = check_end(); !failure.empty())
+      return failure;
+    return check_store();
+  }
+
+  spool_coverage seen;
+
+private:
+  /// What one process has taken from the pipe.
+  struct reader {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    std::size_t confirmed = 0; ///< Bytes that its spool had told to be durable when it was killed.
+  };
+
+  static sim_options surroundings(std::uint64_t seed) {
+    return {.net = {.min_delay = 50us, .max_delay = 1ms * (1 << seed % 6), .pipe_bytes = 16 * 1024},
+      .max_io_delay = 1ms * (1 << seed % 7)};
+  }
+
+  void start() {
+    process_ = std::make_unique<sim_process>(world_, "client", files_, seed_ * 64 + readers_.size());
+    auto& system = process_->system();
+    auto& env = process_->env();
+    shipper_config ship;
+    ship.to = receiver_address;
+    ship.retry = {.initial = 10ms, .max = 1s};
+    auto shipper = process_->own(spawn_shipper(system, env, ship));
+    spool_config config;
+    config.folder = "/state/spool";
+    config.limits.least_segment_bytes = 1024 + seed_ % 8 * 1024;
+    config.limits.max_bytes = 16 * 1024 + seed_ % 5 * 64 * 1024;
+    config.window_bytes = 1 + seed_ % 7 * 4 * 1024;
+    spool_ = process_->own(spawn_spool(system, env, config, shipper));
+    auto pool = std::make_shared<buffer_pool>();
+    batch_limits limits{.max_bytes = 256 + seed_ % 3 * 4 * 1024, .timeout = 100ms};
+    auto compressor = process_->own(spawn_compressor(system, {}, spool_));
+    auto batcher = process_->own(spawn_batcher(system, limits, pool, compressor));
+    file_source_config source;
+    source.producer.fill(7);
+    source.paths = {"-"};
+    source.opened["-"] = std::make_shared<sim_pipe>(world_, pipe_);
+    source.window_bytes = 32 * 1024;
+    source.limits.max_bytes = limits.max_bytes;
+    EXPECT_TRUE(source.labels.set("reader", std::to_string(readers_.size())));
+    process_->own(spawn_file_source(system, env, source, pool, batcher));
+    stats_ = process_->own(spawn_stats_aggregator(system, env, {}));
+    drained_ = process_->ask<ship_status>(spool_, drain_atom_v);
+    readers_.push_back({pipe_.taken, 0, 0});
+  }
+
+  std::size_t written() {
+    return static_cast<std::size_t>(
+      process_->system().metrics().counter_singleton("sluice", "spool-written", "", "bytes", true)->value());
+  }
+
+  void kill() {
+    auto& last = readers_.back();
+    last.end = pipe_.taken;
+    last.confirmed = written();
+    seen.unconfirmed += last.end - last.begin - last.confirmed;
+    spool_ = nullptr;
+    stats_ = nullptr;
+    drained_.reset();
+    process_.reset();
+  }
+
+  void strike() {
+    switch (world_.random_below(6)) {
+    case 0:
+      receiver_down(true);
+      break;
+    case 1:
+      receiver_down(false);
+      break;
+    case 2:
+      world_.net().stall("client", "receiver");
+      world_.after(30s, [this] { world_.net().heal(); });
+      break;
+    case 3:
+      world_.net().lose_one();
+      break;
+    default:
+      client_down(world_.random_below(2) == 0);
+    }
+  }
+
+  void receiver_down(bool power_fails) {
+    if (!receiver_.is_up())
+      return;
+    power_fails ? receiver_.crash() : receiver_.kill();
+    world_.after(1s, [this] { receiver_.start(); });
+  }
+
+  void client_down(bool power_fails) {
+    if (!process_ || drained_->has_value())
+      return;
+    ++seen.kills;
+    kill();
+    if (power_fails) {
+      ++seen.power_failures;
+      files_.crash();
+    }
+    world_.after(100ms, [this] {
+      seen.left_over += !list_segments(files_, "/state/spool").value().empty();
+      start();
+    });
+  }
+
+  std::string check_end() {
+    if (pipe_.taken != pipe_.text.size())
+      return "the pipe is not empty";
+    readers_.back().end = pipe_.taken;
+    readers_.back().confirmed = readers_.back().end - readers_.back().begin;
+    if (auto spool = drained_->value()->spool; spool.waiting_records != 0 || spool.disk_bytes != 0)
+      return fmt::format("{} records wait, {} bytes are on disk", spool.waiting_records, spool.disk_bytes);
+    auto metrics = metrics_of(world_, *process_, stats_);
+    for (std::string component : {"source", "batcher", "compressor", "spool", "shipper"})
+      if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
+        return fmt::format("the ledger of {} does not balance: {}", component, to_string(found));
+    if (!list_segments(files_, "/state/spool").value().empty())
+      return "the spool is not empty";
+    return {};
+  }
+
+  std::string check_store() {
+    receiver_.crash();
+    receiver_.start();
+    std::string problem;
+    auto verified =
+      verify_store(receiver_.files(), receiver_.folder(), [&](const damage& x) { problem = to_string(x); });
+    if (!verified || verified->problems > 0)
+      return "verify: " + problem;
+    for (std::size_t i = 0; i < readers_.size(); ++i) {
+      auto& reader = readers_[i];
+      auto found = stored(i);
+      auto taken = std::string_view{pipe_.text}.substr(reader.begin, reader.end - reader.begin);
+      if (!taken.starts_with(found))
+        return fmt::format("reader {}: what is stored is not what was read", i);
+      if (found.size() < reader.confirmed)
+        return fmt::format("reader {}: {} bytes are stored, {} were confirmed", i, found.size(), reader.confirmed);
+    }
+    return {};
+  }
+
+  std::string stored(std::size_t reader) {
+    std::string found;
+    auto writer = make_query_writer(query_format::raw, [&](byte_view bytes) {
+      found += as_text(bytes);
+      return true;
+    });
+    query_options query;
+    query.labels = {{"reader", std::to_string(reader)}};
+    EXPECT_TRUE(run_query(receiver_.files(), receiver_.folder(), query, *writer, [](const damage&) {}));
+    writer->finish();
+    return found;
+  }
+
+  std::uint64_t seed_;
+  sim_world world_;
+  sim_receiver receiver_;
+  sim_file_system files_;
+  pipe_content pipe_;
+  std::vector<reader> readers_;
+  std::unique_ptr<sim_process> process_;
+  spool_actor spool_;
+  stats_actor stats_;
+  std::shared_ptr<std::optional<expected<ship_status>>> drained_;
+};
+
+std::uint64_t seeds(std::uint64_t otherwise) {
+  auto* wanted = std::getenv("SLUICE_SEEDS");
+  return wanted ? std::min<std::uint64_t>(std::strtoull(wanted, nullptr, 10), otherwise) : otherwise;
+}
+
+class spool_simulation : public testing::Test {
+protected:
+  void SetUp() override { spdlog::set_level(spdlog::level::off); }
+};
+
+} // namespace
+
+TEST_F(spool_simulation, stores_once_what_was_confirmed) {
+  spool_coverage seen;
+  for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
+    spool_run run{seed, false};
+    ASSERT_EQ(run.run(), "") << "seed " << seed;
+    seen.kills += run.seen.kills;
+    seen.power_failures += run.seen.power_failures;
+    seen.left_over += run.seen.left_over;
+    seen.unconfirmed += run.seen.unconfirmed;
+  }
+  EXPECT_GT(seen.kills, 0u);
+  EXPECT_GT(seen.power_failures, 0u);
+  EXPECT_GT(seen.left_over, 0u);
+  EXPECT_GT(seen.unconfirmed, 0u);
+}
+
+// A test of the test above.
+TEST_F(spool_simulation, notices_a_disk_that_forgets) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    if (auto failure = spool_run{seed, true}.run(); !failure.empty()) {
+      fmt::print("seed {}: {}\n", seed, failure);
+      return;
+    }
+  FAIL() << "a disk that ignores syncs was not noticed";
+}
+
+} // namespace sluice::test

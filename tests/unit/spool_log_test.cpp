@@ -1,0 +1,294 @@
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/spool/spool_log.hpp"
+#include "actors/storage/store_check.hpp"
+#include "tests/support/make_frame.hpp"
+#include "tests/support/sim_file_system.hpp"
+
+namespace sluice {
+namespace {
+
+using test::at_seconds;
+using test::frame_maker;
+using test::make_stream;
+
+const std::filesystem::path folder = "/spool";
+const auto start = at_seconds(1'700'000'000);
+constexpr std::size_t window = 100'000'000;
+constexpr std::size_t large = 400'000; ///< Two and a bit of such lines fill a segment.
+
+class spool : public testing::Test {
+protected:
+  void SetUp() override { spdlog::set_level(spdlog::level::off); }
+
+  void open() {
+    log_.reset();
+    auto opened = spool_log::open(files, folder, limits, start);
+    ASSERT_TRUE(opened) << opened.error().message;
+    log_ = std::move(*opened);
+  }
+
+  void append(std::vector<frame> frames) {
+    for (auto& answer : log_->append(frames, start))
+      ASSERT_TRUE(answer) << answer.error().message;
+  }
+
+  /// Names what is read: stream and sequence of each frame.
+  std::string read(std::size_t window_bytes = window) {
+    auto frames = log_->read(window_bytes);
+    if (!frames)
+      return frames.error().message;
+    std::string text;
+    for (auto& x : *frames)
+      text += static_cast<char>('a' + x.header().stream.source[0]) + std::to_string(x.header().sequence) + ' ';
+    return text;
+  }
+
+  std::size_t segments() const { return list_segments(files, folder).value().size(); }
+
+  mutable test::sim_file_system files{1};
+  spool_limits limits{.max_bytes = 16 * 1024 * 1024};
+  std::unique_ptr<spool_log> log_;
+  frame_maker a{make_stream(0)}, b{make_stream(1)};
+};
+
+std::string line_of(std::size_t bytes) {
+  return std::string(bytes - 1, 'x') + '\n';
+}
+
+TEST_F(spool, hands_on_in_stored_order_once_the_receiver_has_answered) {
+  open();
+  append({a.lines("1\n"), b.lines("1\n"), a.lines("2\n")});
+  EXPECT_EQ(read(), "");
+  log_->resume(a.stream(), {});
+  EXPECT_EQ(read(), "a1 ") << "b waits, and keeps its place";
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "b1 a2 ");
+  EXPECT_EQ(read(), "");
+  append({a.lines("3\n")});
+  EXPECT_EQ(read(), "a3 ");
+}
+
+TEST_F(spool, hands_on_no_more_than_the_window) {
+  open();
+  std::vector<frame> frames;
+  for (int i = 0; i < 10; ++i)
+    frames.push_back(a.lines("line\n"));
+  append(frames);
+  log_->resume(a.stream(), {});
+  EXPECT_EQ(read(3 * frames[0].size()), "a1 a2 a3 ");
+  EXPECT_EQ(log_->handed_on_bytes(), 3 * frames[0].size());
+  EXPECT_EQ(read(3 * frames[0].size()), "");
+  log_->acknowledge(a.stream(), frames[1].header().end_point());
+  EXPECT_EQ(log_->handed_on_bytes(), frames[0].size());
+  EXPECT_EQ(read(3 * frames[0].size()), "a4 a5 ");
+}
+
+TEST_F(spool, counts_what_is_not_acknowledged) {
+  open();
+  append({a.lines("1\n2\n"), b.lines("three\n"), a.lines("4\n")});
+  EXPECT_EQ(log_->waiting(), (spool_content{3, 4, 12}));
+  log_->resume(a.stream(), {});
+  log_->resume(b.stream(), b.last());
+  EXPECT_EQ(read(), "a1 a2 ");
+  EXPECT_EQ(log_->waiting(), (spool_content{2, 3, 6})) << "b is acknowledged";
+  log_->acknowledge(a.stream(), {1, 1, 4});
+  EXPECT_EQ(log_->waiting(), (spool_content{1, 1, 2}));
+  EXPECT_FALSE(log_->is_all_acknowledged());
+  log_->acknowledge(a.stream(), a.last());
+  EXPECT_EQ(log_->waiting(), spool_content{});
+  EXPECT_TRUE(log_->is_all_acknowledged());
+}
+
+TEST_F(spool, goes_on_after_a_crash_where_the_receiver_says) {
+  open();
+  append({a.lines("1\n", start), a.lines("2\n"), b.lines("1\n")});
+  log_->resume(a.stream(), {});
+  EXPECT_EQ(read(), "a1 a2 ");
+  log_.reset();
+  files.crash();
+  open();
+  EXPECT_EQ(log_->found().size(), 2u);
+  EXPECT_EQ(log_->waiting().frames, 3u);
+  EXPECT_EQ(log_->last(a.stream()), a.last());
+  log_->resume(a.stream(), {1, 1, 2});
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "a2 b1 ");
+  EXPECT_EQ(log_->waiting().frames, 2u);
+}
+
+TEST_F(spool, gives_out_again_what_the_receiver_has_not) {
+  open();
+  append({a.lines("1\n"), b.lines("1\n"), a.lines("2\n"), b.lines("2\n")});
+  log_->resume(a.stream(), {});
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "a1 b1 a2 b2 ");
+  log_->acknowledge(b.stream(), {1, 1, 2});
+  log_->resume(a.stream(), {1, 1, 2});
+  EXPECT_EQ(read(), "a2 ") << "b is on its way still";
+  log_->acknowledge(a.stream(), a.last());
+  log_->acknowledge(b.stream(), b.last());
+  EXPECT_EQ(log_->handed_on_bytes(), 0u);
+  EXPECT_EQ(log_->waiting(), spool_content{});
+}
+
+TEST_F(spool, removes_segments_that_are_acknowledged) {
+  open();
+  append({a.lines(line_of(large)), a.lines(line_of(large)), b.lines("1\n")});
+  for (int i = 0; i < 4; ++i)
+    append({a.lines(line_of(large))});
+  ASSERT_EQ(segments(), 3u);
+  auto full = log_->disk_bytes();
+  log_->resume(a.stream(), {});
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "a1 a2 b1 a3 a4 a5 a6 ");
+  log_->acknowledge(a.stream(), a.last());
+  ASSERT_TRUE(log_->reclaim());
+  EXPECT_EQ(segments(), 3u) << "b is not acknowledged";
+  log_->acknowledge(b.stream(), b.last());
+  ASSERT_TRUE(log_->reclaim());
+  EXPECT_EQ(segments(), 1u) << "the active one stays";
+  EXPECT_LT(log_->disk_bytes(), full - 4 * large);
+  append({a.lines("last\n")});
+  EXPECT_EQ(read(), "a7 ");
+}
+
+TEST_F(spool, reads_on_in_a_segment_that_was_sealed_meanwhile) {
+  open();
+  log_->resume(a.stream(), {});
+  append({a.lines(line_of(large))});
+  EXPECT_EQ(read(), "a1 ");
+  append({a.lines(line_of(large)), a.lines(line_of(large)), a.lines("4\n")});
+  ASSERT_EQ(segments(), 2u);
+  EXPECT_EQ(read(), "a2 a3 a4 ");
+}
+
+TEST_F(spool, reads_each_byte_of_the_active_segment_once) {
+  open();
+  log_->resume(a.stream(), {});
+  std::size_t bytes = 0;
+  for (int i = 0; i < 100; ++i) {
+    auto next = a.lines("line\n");
+    bytes += next.size();
+    append({next});
+    read();
+  }
+  EXPECT_LT(files.bytes_read(folder / segment_name(1)), bytes + 1024);
+}
+
+TEST_F(spool, is_full_at_its_bound_and_has_room_again) {
+  limits.max_bytes = 3'000'000;
+  open();
+  int frames = 0;
+  for (; log_->has_room(large); ++frames)
+    append({a.lines(line_of(large))});
+  EXPECT_EQ(frames, 7);
+  EXPECT_LE(log_->disk_bytes(), limits.max_bytes);
+  log_->resume(a.stream(), {});
+  read();
+  log_->acknowledge(a.stream(), {1, 2, 2 * large});
+  ASSERT_TRUE(log_->reclaim());
+  EXPECT_TRUE(log_->has_room(large));
+}
+
+TEST_F(spool, takes_any_frame_when_nothing_waits) {
+  limits.max_bytes = 1'000;
+  open();
+  EXPECT_TRUE(log_->has_room(large));
+  append({a.lines(line_of(large))});
+  EXPECT_FALSE(log_->has_room(1));
+  log_->resume(a.stream(), a.last());
+  EXPECT_TRUE(log_->has_room(large));
+}
+
+TEST_F(spool, leaves_an_empty_folder_that_can_be_used_again) {
+  open();
+  append({a.lines(line_of(large)), a.lines(line_of(large)), a.lines(line_of(large))});
+  log_->resume(a.stream(), a.last());
+  read();
+  ASSERT_TRUE(log_->clear());
+  EXPECT_EQ(segments(), 0u);
+  EXPECT_EQ(log_->disk_bytes(), 0u);
+  open();
+  EXPECT_TRUE(log_->found().empty());
+  frame_maker fresh{make_stream(2)};
+  append({fresh.lines("1\n")});
+  log_->resume(fresh.stream(), {});
+  EXPECT_EQ(read(), "c1 ");
+}
+
+TEST_F(spool, waits_for_the_end_of_an_epoch_before_the_next) {
+  open();
+  auto first = a.lines("1\n");
+  append({first});
+  frame_maker later{make_stream(0)};
+  frame_header header;
+  header.stream = a.stream();
+  header.epoch = 2;
+  header.position_begin = 2;
+  header.position_end = 4;
+  lines_payload payload;
+  payload.append("2\n");
+  auto bytes = std::move(payload).finish(start);
+  header.first_timestamp = header.last_timestamp = start;
+  append({frame::encode(header, bytes.view()).value()});
+  log_->resume(a.stream(), {});
+  EXPECT_EQ(read(), "a1 ");
+  EXPECT_EQ(log_->handed_on_to(a.stream()), std::nullopt);
+  log_->acknowledge(a.stream(), first.header().end_point());
+  EXPECT_EQ(read(), "a1 ");
+  EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{4});
+}
+
+TEST_F(spool, keeps_what_does_not_join_where_the_receiver_stands) {
+  open();
+  append({a.lines(line_of(large)), a.lines(line_of(large)), a.lines(line_of(large)), b.lines("1\n")});
+  log_->resume(a.stream(), {1, 2, 2 * large});
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "a3 b1 ");
+  ASSERT_TRUE(log_->reclaim());
+  log_->resume(a.stream(), {1, 1, large});
+  EXPECT_EQ(read(), "") << "the second frame is gone";
+  EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{large});
+  EXPECT_FALSE(log_->is_all_acknowledged());
+  log_->resume(a.stream(), {1, 2, 2 * large});
+  EXPECT_EQ(read(), "a3 ") << "the receiver has it again";
+}
+
+TEST_F(spool, stops_a_stream_at_a_corrupt_frame_and_hands_on_the_others) {
+  open();
+  append({a.lines("good\n"), a.lines("bad\n"), b.lines("1\n")});
+  auto where = folder / segment_name(1);
+  auto content = files.content(where);
+  content[content.find("bad")] = 'B';
+  files.set_content(where, content);
+  log_->resume(a.stream(), {});
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "a1 b1 ");
+  EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{5});
+}
+
+TEST_F(spool, passes_over_a_stream_that_is_forgotten) {
+  open();
+  append({a.lines("1\n"), b.lines("1\n")});
+  log_->resume(a.stream(), a.last());
+  log_->forget(a.stream());
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "b1 ");
+  log_->acknowledge(b.stream(), b.last());
+  EXPECT_TRUE(log_->is_all_acknowledged());
+}
+
+TEST_F(spool, is_a_store_that_verifies) {
+  open();
+  append({a.lines(line_of(large)), a.lines(line_of(large)), a.lines(line_of(large)), b.lines("1\n")});
+  log_.reset();
+  auto verified = verify_store(files, folder, [](const damage& x) { ADD_FAILURE() << to_string(x); });
+  ASSERT_TRUE(verified);
+  EXPECT_EQ(verified->problems, 0u);
+  EXPECT_EQ(verified->records, 4u);
+}
+
+} // namespace
+} // namespace sluice
