@@ -37,13 +37,13 @@ constexpr std::chrono::seconds full_interval{1};
 struct storage_metrics {
   explicit storage_metrics(caf::telemetry::metric_registry& registry)
     : accepting(registry.gauge_singleton("sluice", "storage-accepting", "1 while frames are stored, 0 while full.")),
-      expired_segments(counter(registry, "segments", "Segments that retention has removed.")),
-      expired_records(counter(registry, "records", "Records in them.")),
-      expired_bytes(counter(registry, "bytes", "Their size on disk.")) {}
+      expired_segments(counter(registry, "storage-expired-segments", "Segments that retention has removed.")),
+      expired_records(counter(registry, "storage-expired-records", "Records in them.")),
+      expired_bytes(counter(registry, "storage-expired-bytes", "Their size on disk.")) {}
 
   static caf::telemetry::int_counter* counter(
-    caf::telemetry::metric_registry& registry, caf::string_view unit, caf::string_view help) {
-    return registry.counter_singleton("sluice", "storage-expired", help, unit, true);
+    caf::telemetry::metric_registry& registry, caf::string_view name, caf::string_view help) {
+    return registry.counter_singleton("sluice", name, help, "1", true);
   }
 
   caf::telemetry::int_gauge* accepting;

@@ -16,8 +16,11 @@ struct heard : link_handler {
   void on_open() override { open = true; }
   void on_message(link_message message, std::size_t credit) override {
     ASSERT_TRUE(open);
-    messages.push_back(std::get<hello>(message).last.sequence);
     last_credit = credit;
+    if (auto* x = std::get_if<hello>(&message))
+      messages.push_back(x->last.sequence);
+    else
+      ++frames;
   }
   void on_sent(std::size_t bytes) override { sent_bytes += bytes; }
   void on_closed(error why) override {
@@ -27,7 +30,7 @@ struct heard : link_handler {
 
   bool open = false;
   std::vector<std::uint64_t> messages;
-  std::size_t last_credit = 0, sent_bytes = 0;
+  std::size_t frames = 0, last_credit = 0, sent_bytes = 0;
   std::optional<error> reason;
 };
 
@@ -51,6 +54,9 @@ protected:
     world_.run_until([this] { return at_client_->open && at_server_->open; }, 10s);
     client_->grant(1 << 20);
   }
+
+  /// A frame of about `bytes`.
+  static frame large(std::size_t bytes) { return frame_maker{make_stream(1)}.lines(std::string(bytes, 'x') + "\n"); }
 
   static hello number(std::uint64_t x) { return {make_stream(1), {1, x, x}}; }
 
@@ -131,14 +137,17 @@ TEST_P(sim_network_test, delivers_what_was_sent_before_a_link_was_destroyed) {
   EXPECT_FALSE(at_client_->reason);
 }
 
-TEST_P(sim_network_test, loses_what_is_on_its_way_and_tells_both_sides) {
+TEST_P(sim_network_test, breaks_within_what_is_on_its_way_and_tells_both_sides) {
   join();
   accepted_->grant(1 << 20);
-  client_->send(number(1));
+  for (std::uint64_t i = 0; i < 20; ++i)
+    client_->send(number(i));
   EXPECT_TRUE(world_.net().lose_one());
-  client_->send(number(2));
+  client_->send(number(20));
   world_.run_for(10s);
-  EXPECT_TRUE(at_server_->messages.empty());
+  EXPECT_LE(at_server_->messages.size(), 20);
+  for (std::uint64_t i = 0; i < at_server_->messages.size(); ++i)
+    EXPECT_EQ(at_server_->messages[i], i) << "only what is behind the cut is lost";
   EXPECT_TRUE(at_client_->reason);
   EXPECT_TRUE(at_server_->reason);
   EXPECT_FALSE(world_.net().lose_one()) << "there is none any more";
@@ -168,6 +177,46 @@ TEST_P(sim_network_test, closes_in_a_long_partition_after_the_silence_timeout) {
   world_.run_for(40s);
   EXPECT_TRUE(at_client_->reason);
   EXPECT_TRUE(at_server_->reason);
+}
+
+// Who does not listen cannot tell whether the peer is silent.
+TEST_P(sim_network_test, does_not_take_for_dead_whom_it_gives_no_credit) {
+  join();
+  world_.net().stall("client", "server");
+  world_.run_for(600s);
+  EXPECT_FALSE(at_server_->reason);
+  accepted_->grant(1);
+  world_.run_for(60s);
+  EXPECT_TRUE(at_server_->reason);
+}
+
+TEST_P(sim_network_test, lets_a_slow_peer_take_its_time_for_a_message_but_not_too_much) {
+  join();
+  accepted_->grant(1 << 20);
+  world_.net().slow_down("client", 100);
+  client_->send(large(2'000));
+  world_.run_for(15s);
+  EXPECT_EQ(at_server_->frames, 0);
+  world_.run_for(15s);
+  EXPECT_EQ(at_server_->frames, 1);
+  client_->send(large(4'000));
+  world_.run_for(60s);
+  EXPECT_EQ(at_server_->frames, 1);
+  ASSERT_TRUE(at_server_->reason);
+  EXPECT_EQ(at_server_->reason->code, errc::timed_out);
+  EXPECT_TRUE(at_client_->reason);
+}
+
+TEST_P(sim_network_test, holds_back_what_is_on_its_way_to_a_frozen_process) {
+  join();
+  accepted_->grant(1 << 20);
+  world_.net().freeze("server");
+  client_->send(number(1));
+  world_.run_for(10s);
+  EXPECT_TRUE(at_server_->messages.empty());
+  world_.net().thaw("server");
+  world_.run_for(1s);
+  EXPECT_EQ(at_server_->messages.size(), 1);
 }
 
 TEST_P(sim_network_test, times_out_when_it_connects_through_a_partition) {

@@ -1,29 +1,28 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace sluice::test {
 
-/// What a run, or many, have met; a simulation that meets nothing shows nothing.
-struct spine_coverage {
-  std::uint64_t records = 0;
-  std::uint64_t lost_connections = 0;
-  std::uint64_t partitions = 0;
-  std::uint64_t crashes = 0; ///< Of the receiver: killed, or power failed.
-  std::uint64_t shipper_kills = 0;
-  std::uint64_t torn_tails = 0; ///< Cut at a start of the receiver.
-  std::uint64_t duplicates = 0; ///< Records that the last receiver had already.
-  std::uint64_t made_again = 0; ///< Records that sources had to read again.
-  std::uint64_t fenced = 0;     ///< Shippers that a later start of their agent has ended.
+/// How often what has happened, in a run or in many: a simulation that meets nothing shows nothing.
+class spine_coverage {
+public:
+  std::uint64_t& operator[](const char* what) { return counts_[what]; }
+  void add(const spine_coverage& x);
+  const std::map<std::string, std::uint64_t>& counts() const noexcept { return counts_; }
 
-  void add(const spine_coverage& x) noexcept;
+private:
+  std::map<std::string, std::uint64_t> counts_;
 };
 
 std::string to_string(const spine_coverage& x);
 
+/// What receivers' disks do wrong, to find out whether that is found out.
 struct spine_options {
   bool disk_ignores_syncs = false;
+  bool disk_ignores_folder_syncs = false;
 };
 
 struct spine_result {
@@ -32,8 +31,9 @@ struct spine_result {
   spine_coverage seen;
 };
 
-/// Ships files with hostile content from one to three machines to a receiver, over a network with faults, until all is
-/// acknowledged; then the receiver's power fails, and what is stored is compared with the files.
+/// Ships from one to three machines to one or two receivers, while networks, disks, clocks and processes fail; the seed
+/// says what is shipped and what fails. Once nothing fails any more, all must become acknowledged and quiet. Then the
+/// receivers' power fails, and what is stored is compared with what was written.
 spine_result run_spine(std::uint64_t seed, const spine_options& options);
 
 } // namespace sluice::test

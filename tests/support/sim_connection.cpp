@@ -76,7 +76,7 @@ void sim_connection::reach_listener() {
 
 void sim_connection::open(int side) {
   auto& me = sides_[side];
-  if (broken_ || me.closed)
+  if (has_ended() || me.closed)
     return;
   if (stalled(1 - side)) {
     later(100ms, [side](auto& self) { self.open(side); });
@@ -93,7 +93,7 @@ void sim_connection::open(int side) {
 std::size_t sim_connection::send(int side, link_message message) {
   auto& me = sides_[side];
   auto bytes = wire_bytes(message);
-  if (broken_ || me.closed)
+  if (has_ended() || me.closed)
     return bytes;
   me.waiting.push_back({std::move(message), bytes, {}});
   pump(side);
@@ -110,7 +110,7 @@ void sim_connection::leave(int side) {
   auto was_open = me.open && !me.closed;
   me.handler.reset();
   me.closed = true;
-  if (broken_)
+  if (has_ended())
     return;
   if (!was_open) {
     drop_everything();
@@ -131,18 +131,22 @@ void sim_connection::leave(int side) {
 /// Moves what fits from the sender into the pipe.
 void sim_connection::pump(int from) {
   auto& me = sides_[from];
-  while (me.open && !me.waiting.empty() && me.travelling_bytes < net_.options_.pipe_bytes) {
+  while (me.open && !has_ended() && !me.waiting.empty() && me.travelling_bytes < net_.options_.pipe_bytes) {
     auto next = std::move(me.waiting.front());
     me.waiting.pop_front();
     me.travelling_bytes += next.bytes;
     auto now = net_.clock_.now();
     me.last_sent = std::max(me.last_sent, now + delay());
     net_.at(me.last_sent, [self = shared_from_this(), from, bytes = next.bytes] {
-      if (!self->broken_)
+      if (!self->has_ended())
         self->call(from, [bytes](link_handler& handler) { handler.on_sent(bytes); });
     });
-    next.arrival = me.last_arrival = std::max(me.last_arrival, me.last_sent + delay());
+    auto begin = std::max(me.last_arrival, me.last_sent + delay());
+    next.arrival = me.last_arrival = begin + net_.transfer_time(me.host, sides_[1 - from].host, next.bytes);
     net_.at(next.arrival, [self = shared_from_this(), from] { self->deliver(from); });
+    if (next.arrival > begin + options_.message_timeout)
+      net_.at(begin + options_.message_timeout,
+        [self = shared_from_this(), from, arrival = next.arrival] { self->miss_deadline(1 - from, arrival); });
     me.travelling.push_back(std::move(next));
   }
 }
@@ -187,10 +191,10 @@ void sim_connection::close(int side, errc code, std::string_view why) {
 /// A deadline for a side that is not open by then, or the late news of the end.
 void sim_connection::close_later(int side, std::chrono::nanoseconds delay, errc code, std::string_view why) {
   later(delay, [side, code, why](auto& self) {
-    if (!self.broken_ && self.sides_[side].open)
+    if (!self.has_ended() && self.sides_[side].open)
       return;
     self.close(side, code, why);
-    if (!self.broken_) {
+    if (!self.has_ended()) {
       self.drop_everything();
       self.close_later(1 - side, self.delay(), errc::connection_lost, "the peer has closed the connection");
     }
@@ -205,14 +209,30 @@ void sim_connection::drop_everything() {
   }
 }
 
+/// Loses what `from` has sent from some byte on.
+void sim_connection::cut(int from) {
+  auto& me = sides_[from];
+  cut_ = true;
+  me.waiting.clear();
+  auto left = net_.random_below(me.travelling_bytes + 1);
+  auto lost = std::find_if(me.travelling.begin(), me.travelling.end(), [&](auto& x) {
+    auto is_whole = x.bytes <= left;
+    left -= is_whole ? x.bytes : 0;
+    return !is_whole;
+  });
+  me.travelling.erase(lost, me.travelling.end());
+}
+
 void sim_connection::break_off() {
-  drop_everything();
-  for (auto side : {0, 1})
-    close_later(side, net_.random_scale(2s), errc::connection_lost, "connection reset by peer");
+  for (auto side : {0, 1}) {
+    cut(side);
+    close_later(side, stalled(1 - side) ? options_.silence_timeout : net_.random_scale(2s), errc::connection_lost,
+      "connection reset by peer");
+  }
 }
 
 void sim_connection::die(int side) {
-  auto was_open = sides_[side].open && !broken_;
+  auto was_open = sides_[side].open && !has_ended();
   close(side, errc::connection_lost, "the host is down");
   if (was_open && net_.random_below(3) == 0) {
     // The kernel outlives the process and still sends what it has.
@@ -221,15 +241,27 @@ void sim_connection::die(int side) {
     pump(side);
     return;
   }
-  drop_everything();
+  cut(side);
   auto is_noticed = !stalled(side) && net_.random_below(2) == 0;
   close_later(1 - side, is_noticed ? delay() : options_.silence_timeout, errc::connection_lost,
     is_noticed ? "connection reset by peer" : "the peer has been silent");
 }
 
-void sim_connection::fall_silent(int side) {
-  if (broken_ || sides_[side].closed)
+/// A message could not be read in time.
+void sim_connection::miss_deadline(int side, caf::actor_clock::time_point arrival) {
+  auto& coming = sides_[1 - side].travelling;
+  if (has_ended() || sides_[side].closed || coming.empty() || coming.front().arrival != arrival)
     return;
+  drop_everything();
+  close(side, errc::timed_out, "a message was not complete in time");
+  close_later(1 - side, delay(), errc::connection_lost, "the peer has closed the connection");
+}
+
+void sim_connection::fall_silent(int side) {
+  if (has_ended() || sides_[side].closed)
+    return;
+  if (sides_[side].credit <= 0)
+    return watch_silence(side);
   drop_everything();
   close(side, errc::timed_out, "the peer has been silent");
   close_later(
@@ -239,10 +271,14 @@ void sim_connection::fall_silent(int side) {
 void sim_connection::watch_silence() {
   for (auto side : {0, 1})
     if (stalled(1 - side) && sides_[side].open)
-      later(options_.silence_timeout + delay(), [side, since = net_.stall_count_](auto& self) {
-        if (since == self.net_.stall_count_)
-          self.fall_silent(side);
-      });
+      watch_silence(side);
+}
+
+void sim_connection::watch_silence(int side) {
+  later(options_.silence_timeout + delay(), [side, since = net_.stall_count_](auto& self) {
+    if (since == self.net_.stall_count_)
+      self.fall_silent(side);
+  });
 }
 
 void sim_connection::go_on() {

@@ -36,7 +36,7 @@ public:
   void leave(int side);
   const std::string& peer_of(int side) const noexcept { return sides_[1 - side].name; }
 
-  /// Everything on its way is lost; both sides hear of it later.
+  /// Of what is on its way, only what was before the cut arrives; both sides hear of it later.
   void break_off();
   /// `side` is dead; the other hears of it, or only notices the silence.
   void die(int side);
@@ -44,7 +44,7 @@ public:
   void watch_silence();
   void go_on();
 
-  bool is_usable() const noexcept { return !broken_ && sides_[0].open && sides_[1].open; }
+  bool is_usable() const noexcept { return !has_ended() && sides_[0].open && sides_[1].open; }
   bool is_at(int side, const std::string& host) const noexcept { return sides_[side].host == host; }
   bool is_alive(int side) const noexcept { return sides_[side].started && !sides_[side].closed; }
 
@@ -79,14 +79,19 @@ private:
   void deliver(int from);
   void close(int side, errc code, std::string_view why);
   void close_later(int side, std::chrono::nanoseconds delay, errc code, std::string_view why);
+  bool has_ended() const noexcept { return cut_ || broken_; }
+  void watch_silence(int side);
   void fall_silent(int side);
+  void miss_deadline(int side, caf::actor_clock::time_point arrival);
+  void cut(int from);
   void drop_everything();
 
   sim_network& net_;
   endpoint server_;
   link_options options_;
   int delay_factor_ = 1;
-  bool broken_ = false;
+  bool cut_ = false;    ///< Nothing more is sent.
+  bool broken_ = false; ///< Nothing more arrives either.
   std::array<end, 2> sides_;
 };
 

@@ -23,6 +23,10 @@ class sim_file_system : public file_system {
 public:
   struct inode {
     std::uint64_t number = 0;
+    timestamp birth;
+    bool is_pipe = false;          ///< Can be read once.
+    bool is_ended = false;         ///< Nobody writes to the pipe any more.
+    std::uint64_t taken = 0;       ///< Bytes that were read from the pipe.
     std::string content;           ///< What readers see.
     std::string durable;           ///< What a crash leaves for sure.
     std::set<std::uint64_t> dirty; ///< Sectors that the next sync makes durable.
@@ -47,14 +51,25 @@ public:
   /// The `nth` sync of a file from now on fails; what it should have written is lost unless written again.
   void fail_sync(std::uint64_t nth, errc code);
 
+  /// From now on every call fails with this probability. A write that fails leaves a part, a sync that fails loses what
+  /// it should have written unless that is written again.
+  void fail_calls(unsigned per_mille, errc code);
+
   /// From now on syncs of files succeed without making anything durable.
   void ignore_syncs();
 
-  /// Takes back what `power_off_after`, `fail_write` and `fail_sync` have announced.
+  /// From now on syncs of folders do.
+  void ignore_folder_syncs();
+
+  /// Takes back what `power_off_after`, `fail_write`, `fail_sync` and `fail_calls` have announced.
   void clear_faults();
 
-  /// Bytes that all files together may hold.
+  /// Bytes that all files together may hold, also fewer than they do.
   void set_capacity(std::uint64_t bytes);
+  std::uint64_t used_bytes() const;
+
+  /// File systems without a time of birth say the epoch instead.
+  void forget_births();
 
   /// Changes that `power_off_after` counts, so far.
   std::uint64_t changes() const;
@@ -63,8 +78,22 @@ public:
   std::uint64_t bytes_read(const path& where) const;
 
   std::string content(const path& where) const;
-  /// As another program does it, durably: replaces what is in a file, or makes one and its folders.
+
+  // -- what applications do, durable at once ----------------------------------
+
+  /// Replaces what the file holds, or makes it, with its folders.
   void set_content(const path& where, std::string content);
+  /// Makes the file if it is not there.
+  void append_content(const path& where, std::string_view text);
+  /// Replaces `to` if it is there.
+  void move_content(const path& from, const path& to);
+  void remove_content(const path& where);
+
+  /// Makes a pipe, written to by `append_content` until `end_pipe`.
+  void make_pipe(const path& where);
+  void end_pipe(const path& where);
+
+  // -- the seam ---------------------------------------------------------------
 
   expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
   expected<std::unique_ptr<file>> standard_input() override;
@@ -93,14 +122,21 @@ private:
     std::shared_ptr<inode> node;
   };
 
+  static tl::unexpected<error> fail_at(errc code, const path& where, std::string_view what);
   expected<void> check_power(const path& where) const;
+  /// Whether a call may begin.
+  expected<void> admit(const path& where);
   expected<void> count_change(const path& where);
-  static file_info info_of(const inode& node);
+  file_info info_of(const inode& node) const;
   /// Tells whoever watches its folder.
   void tell_of(const path& changed) const;
+  std::shared_ptr<inode> make_inode();
+  void unlink(const path& where);
+  inode& made(const path& where);
   void apply(names& table, const name_change& change) const;
   void change_name(name_change change);
   std::uint64_t used() const;
+  std::uint64_t room() const;
   std::uint64_t random_below(std::uint64_t bound);
   void write(inode& node, byte_view bytes, std::uint64_t offset);
   void forget_unsynced(inode& node);
@@ -118,17 +154,22 @@ private:
   std::set<path> folders_{"/"}, unsynced_folders_;
   std::set<path> locks_;
   std::map<path, std::uint64_t> read_;
-  std::set<const sim_watch*> watches_;
+  std::vector<const sim_watch*> watches_; ///< In order: all that happens follows the seed.
   std::uint64_t next_inode_ = 1;
+  std::int64_t next_birth_ = 1;
+  bool tells_births_ = true;
+  std::vector<std::pair<std::uint64_t, std::weak_ptr<inode>>> unlinked_; ///< Their numbers are used again.
   std::uint64_t generation_ = 0;
   std::uint64_t capacity_ = std::uint64_t{1} << 40;
   std::uint64_t changes_ = 0;
   std::uint64_t writes_ = 0;
   std::uint64_t syncs_ = 0;
   bool ignores_syncs_ = false;
+  bool ignores_folder_syncs_ = false;
   std::optional<std::uint64_t> power_off_at_;
   std::optional<std::pair<std::uint64_t, errc>> failing_write_;
   std::optional<std::pair<std::uint64_t, errc>> failing_sync_;
+  std::optional<std::pair<unsigned, errc>> failing_calls_;
 };
 
 } // namespace sluice::test

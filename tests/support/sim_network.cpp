@@ -92,13 +92,36 @@ bool sim_network::lose_one() {
 
 void sim_network::stall(const std::string& from, const std::string& to) {
   stalled_.emplace(from, to);
+  watch_silence();
+}
+
+void sim_network::slow_down(const std::string& host, std::uint64_t bytes_per_second) {
+  slow_[host] = bytes_per_second;
+}
+
+void sim_network::heal() {
+  stalled_.clear();
+  slow_.clear();
+  go_on();
+}
+
+void sim_network::freeze(const std::string& host) {
+  frozen_.insert(host);
+  watch_silence();
+}
+
+void sim_network::thaw(const std::string& host) {
+  if (frozen_.erase(host) > 0)
+    go_on();
+}
+
+void sim_network::watch_silence() {
   ++stall_count_;
   for (auto& x : connections())
     x->watch_silence();
 }
 
-void sim_network::heal() {
-  stalled_.clear();
+void sim_network::go_on() {
   ++stall_count_;
   for (auto& x : connections())
     x->go_on();
@@ -134,7 +157,18 @@ std::chrono::nanoseconds sim_network::random_scale(std::chrono::nanoseconds limi
 }
 
 bool sim_network::is_stalled(const std::string& from, const std::string& to) const {
-  return !stalled_.empty() && stalled_.contains({from, to});
+  return (!stalled_.empty() && stalled_.contains({from, to})) ||
+         (!frozen_.empty() && (frozen_.contains(from) || frozen_.contains(to)));
+}
+
+std::chrono::nanoseconds sim_network::transfer_time(
+  const std::string& from, const std::string& to, std::size_t bytes) const {
+  std::chrono::nanoseconds longest{0};
+  for (auto* host : {&from, &to})
+    if (auto found = slow_.find(*host); found != slow_.end())
+      longest =
+        std::max(longest, std::chrono::nanoseconds{static_cast<std::int64_t>(bytes * 1'000'000'000 / found->second)});
+  return longest;
 }
 
 void sim_network::note(std::uint64_t what) noexcept {

@@ -41,13 +41,24 @@ public:
 
   // -- faults -----------------------------------------------------------------
 
-  /// One of the connections breaks: what is on its way is lost, and each side hears of it at a time of its own.
-  /// Returns false if there is none.
+  /// One of the connections breaks, in each direction at any byte: what is whole before it may still arrive, the rest
+  /// is lost, and each side hears of it at a time of its own. Returns false if there is none.
   bool lose_one();
 
-  /// What `from` sends to `to` does not arrive until `heal`. A side that hears nothing for its silence timeout closes.
+  /// What `from` sends to `to` does not arrive until `heal`. A side that hears nothing for its silence timeout closes,
+  /// unless it has no credit to read.
   void stall(const std::string& from, const std::string& to);
+
+  /// What goes to and from `host` takes its time until `heal`. A side that does not get a whole message within its
+  /// message timeout closes.
+  void slow_down(const std::string& host, std::uint64_t bytes_per_second);
+
+  /// Ends all stalls and slowness.
   void heal();
+
+  /// The process neither reads nor writes until it thaws.
+  void freeze(const std::string& host);
+  void thaw(const std::string& host);
 
   /// The process or the machine dies: its links are dead at once, its peers notice sooner or later.
   void kill(const std::string& host);
@@ -85,6 +96,9 @@ private:
   /// Below `limit`; short times are as likely as long ones.
   std::chrono::nanoseconds random_scale(std::chrono::nanoseconds limit);
   bool is_stalled(const std::string& from, const std::string& to) const;
+  std::chrono::nanoseconds transfer_time(const std::string& from, const std::string& to, std::size_t bytes) const;
+  void watch_silence();
+  void go_on();
   void note(std::uint64_t what) noexcept;
   std::vector<std::shared_ptr<sim_connection>> connections();
 
@@ -94,7 +108,9 @@ private:
   std::map<std::string, sim_listener*> listeners_;
   std::vector<std::weak_ptr<sim_connection>> connections_;
   std::set<std::pair<std::string, std::string>> stalled_;
-  std::uint64_t stall_count_ = 0; ///< Changes with every `stall` and `heal`.
+  std::map<std::string, std::uint64_t> slow_; ///< Bytes per second.
+  std::set<std::string> frozen_;
+  std::uint64_t stall_count_ = 0; ///< Changes whenever who is stalled does.
   std::uint64_t delivered_ = 0;
   std::uint64_t trace_ = 0;
 };

@@ -1,7 +1,5 @@
 #include "tests/support/sim_node.hpp"
 
-#include <stdexcept>
-
 #include <fmt/format.h>
 
 #include "actors/storage/storage_writer.hpp"
@@ -18,10 +16,10 @@ std::string to_string(const ledger& x) {
   return fmt::format("received {} = sent {} + discarded {} + held {}", x.received, x.sent, x.discarded, x.held);
 }
 
-void sim_receiver::start() {
-  auto opened = store::open(files_, folder_, store_, world_.time_of_day());
+expected<void> sim_receiver::start() {
+  auto opened = store::open(files_, folder_, store_, world_.time_of_day(where_.host));
   if (!opened)
-    throw std::runtime_error(opened.error().message);
+    return fail(opened.error());
   ++starts_;
   torn_tails_ += (*opened)->recovery().cut.has_value();
   process_ = std::make_unique<sim_process>(world_, where_.host, files_, seed_ + starts_);
@@ -32,8 +30,9 @@ void sim_receiver::start() {
   stats = process_->own(spawn_stats_aggregator(system, env, {}));
   auto listening = listen_for(acceptor_, env.net, where_, {});
   if (!listening)
-    throw std::runtime_error(listening.error().message);
+    return fail(listening.error());
   listener_ = std::move(*listening);
+  return {};
 }
 
 void sim_receiver::kill() {

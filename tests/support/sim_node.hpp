@@ -37,8 +37,8 @@ public:
   sim_process& process() noexcept { return *process_; }
   const storage_writer_actor& storage() const noexcept { return storage_; }
 
-  /// Opens the store and listens. Throws if the store does not open.
-  void start();
+  /// Opens the store and listens. Errors: those of `store::open`.
+  expected<void> start();
 
   /// `kill -9`: what was written stays.
   void kill();
@@ -98,6 +98,11 @@ public:
   /// All is acknowledged, or it has given up.
   bool is_drained() const noexcept { return drained_ && drained_->has_value(); }
   const expected<ship_status>& outcome() const { return drained_->value(); }
+
+  /// A later start of the agent has ended it.
+  bool is_fenced() const {
+    return !is_newest() && is_drained() && !outcome() && outcome().error().code == errc::stale_epoch;
+  }
 
   stats_actor stats;
 

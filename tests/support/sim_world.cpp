@@ -39,8 +39,22 @@ sim_world::~sim_world() {
   clock_.schedule.clear();
 }
 
-timestamp sim_world::time_of_day() const noexcept {
-  return timestamp{std::chrono::seconds{1'700'000'000}} + now().time_since_epoch();
+timestamp sim_world::time_of_day(const std::string& host) const {
+  auto found = clock_errors_.find(host);
+  return timestamp{std::chrono::seconds{1'700'000'000}} + now().time_since_epoch() +
+         (found == clock_errors_.end() ? std::chrono::nanoseconds{0} : found->second);
+}
+
+void sim_world::freeze(const std::string& host) {
+  for (auto* process : processes_)
+    if (process->host_ == host && !std::exchange(process->is_frozen_, true))
+      net_.freeze(host);
+}
+
+void sim_world::thaw(const std::string& host) {
+  for (auto* process : processes_)
+    if (process->host_ == host && std::exchange(process->is_frozen_, false))
+      net_.thaw(host);
 }
 
 void sim_world::after(caf::timespan delay, std::function<void()> work) {
@@ -75,11 +89,13 @@ std::uint64_t sim_world::trace() const noexcept {
 bool sim_world::run_job() {
   std::size_t count = 0;
   for (auto* process : processes_)
-    count += process->scheduler_->jobs.size();
+    count += process->is_frozen_ ? 0 : process->scheduler_->jobs.size();
   if (count == 0)
     return false;
   auto pick = count == 1 ? 0 : random_below(count);
   for (auto* process : processes_) {
+    if (process->is_frozen_)
+      continue;
     auto& jobs = process->scheduler_->jobs;
     if (pick < jobs.size()) {
       std::swap(jobs.front(), jobs[pick]);
@@ -105,7 +121,8 @@ caf::detail::test_actor_clock* sim_world::next_clock(time_point latest) {
   };
   look_at(clock_);
   for (auto* process : processes_)
-    look_at(process->scheduler_->clock());
+    if (!process->is_frozen_)
+      look_at(process->scheduler_->clock());
   return first;
 }
 
@@ -118,6 +135,8 @@ void sim_world::set_time(time_point now) {
 // -- sim_executor -------------------------------------------------------------
 
 void sim_executor::post(std::function<void()> work) {
+  if (!pending_)
+    return;
   auto number = next_++;
   pending_->emplace(number, std::move(work));
   auto longest = static_cast<std::uint64_t>(world_.options_.max_io_delay.count());
@@ -132,8 +151,8 @@ void sim_executor::post(std::function<void()> work) {
 
 sim_process::sim_process(sim_world& world, std::string host, sim_file_system& files, std::uint64_t seed)
   : world_(world), host_(std::move(host)), net_(world.net().join(host_)),
-    io_(std::make_unique<sim_executor>(world)), env_{*net_, files, *io_, [&world] { return world.time_of_day(); },
-                                                  seed},
+    io_(std::make_unique<sim_executor>(world)), env_{*net_, files, *io_,
+                                                  [&world, host = host_] { return world.time_of_day(host); }, seed},
     config_(testing_config()), system_(std::make_unique<caf::actor_system>(config_)),
     scheduler_(&dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler())) {
   scheduler_->clock().current_time = world_.now();
@@ -141,9 +160,10 @@ sim_process::sim_process(sim_world& world, std::string host, sim_file_system& fi
 }
 
 sim_process::~sim_process() {
+  world_.thaw(host_);
   std::erase(world_.processes_, this);
   world_.net().kill(host_);
-  io_.reset(); // and with it what would have run
+  io_->stop();
   for (auto& actor : owned_)
     caf::anon_send_exit(actor, caf::exit_reason::kill);
   owned_.clear();

@@ -45,10 +45,16 @@ public:
   using time_point = caf::actor_clock::time_point;
 
   time_point now() const noexcept { return clock_.now(); }
-  timestamp time_of_day() const noexcept;
+  timestamp time_of_day(const std::string& host) const;
+  /// Sets the host's time of day forward, or back.
+  void shift_time_of_day(const std::string& host, std::chrono::nanoseconds by) { clock_errors_[host] += by; }
   caf::actor_clock& clock() noexcept { return clock_; }
   sim_network& net() noexcept { return net_; }
   std::uint64_t random_below(std::uint64_t bound) { return random_() % bound; }
+
+  /// Nothing happens in the host's present process, and nothing goes in or comes out, until it thaws or ends.
+  void freeze(const std::string& host);
+  void thaw(const std::string& host);
 
   /// Runs `work` between two steps, `delay` from now.
   void after(caf::timespan delay, std::function<void()> work);
@@ -77,15 +83,17 @@ private:
   caf::detail::test_actor_clock clock_;
   sim_network net_;
   std::vector<sim_process*> processes_;
+  std::map<std::string, std::chrono::nanoseconds> clock_errors_;
   std::uint64_t jobs_ = 0;
 };
 
-/// Runs work as actions of the virtual clock, in any order. What has not run when it is destroyed never does.
+/// Runs work as actions of the virtual clock, in any order. What has not run when it is stopped never does.
 class sim_executor : public executor {
 public:
   explicit sim_executor(sim_world& world) : world_(world), pending_(std::make_shared<work_table>()) {}
 
   void post(std::function<void()> work) override;
+  void stop() { pending_.reset(); }
 
 private:
   using work_table = std::map<std::uint64_t, std::function<void()>>;
@@ -131,6 +139,7 @@ private:
 
   sim_world& world_;
   std::string host_;
+  bool is_frozen_ = false;
   std::unique_ptr<network> net_;
   std::unique_ptr<sim_executor> io_;
   environment env_;

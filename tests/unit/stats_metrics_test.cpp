@@ -68,7 +68,7 @@ TEST_F(stats_metrics, are_reported_at_intervals_with_the_time_of_day) {
   world_.run_for(35s);
   ASSERT_EQ(reports.size(), 3);
   EXPECT_EQ(reports[1] - reports[0], 10s);
-  EXPECT_LT(world_.time_of_day() - reports[2], 10s);
+  EXPECT_LT(world_.time_of_day("client") - reports[2], 10s);
 }
 
 TEST_F(stats_metrics, aggregator_ends_when_told) {

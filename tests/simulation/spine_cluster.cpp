@@ -1,0 +1,122 @@
+#include "tests/simulation/spine_cluster.hpp"
+
+#include <fmt/format.h>
+
+namespace sluice::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t max_line_bytes = 9'000;
+constexpr auto twin = "twin";
+
+/// Some worlds are fast, some slow.
+sim_options surroundings(std::uint64_t seed) {
+  return {.net = {.min_delay = 50us, .max_delay = 1ms * (1 << seed % 6), .pipe_bytes = 16 * 1024},
+    .max_io_delay = 1ms * (1 << seed % 9)};
+}
+
+/// Lines of any bytes: empty, long, with NUL, CR and what is not UTF-8, the last one with or without LF.
+std::string hostile_text(sim_world& world, std::uint64_t max_bytes) {
+  std::string text;
+  for (auto bytes = world.random_below(max_bytes + 1); text.size() < bytes;) {
+    std::uint64_t style = world.random_below(16);
+    auto length = style == 0 ? 0 : style == 1 ? world.random_below(max_line_bytes) : world.random_below(200);
+    for (std::uint64_t i = 0; i < length; ++i) {
+      auto byte = style < 6 ? static_cast<char>(world.random_below(256)) : static_cast<char>('a' + i % 26);
+      text += byte == '\n' ? '\r' : byte;
+    }
+    text += style == 7 ? "\r\n" : "\n";
+  }
+  if (!text.empty() && world.random_below(2) == 0)
+    text.pop_back();
+  return text;
+}
+
+} // namespace
+
+spine_cluster::spine_cluster(std::uint64_t seed, const spine_options& options)
+  : seed(seed), world(seed, surroundings(seed)) {
+  std::uint64_t receiver_count = 1 + one_in(3);
+  for (std::uint64_t i = 0; i < receiver_count; ++i)
+    add_receiver(i, options);
+  auto shipper_count = 1 + world.random_below(3);
+  for (std::uint64_t i = 0; i < shipper_count; ++i)
+    add_shipper(i);
+  if (one_in(8))
+    add_twin(*shippers.front());
+}
+
+void spine_cluster::start() {
+  for (auto& x : receivers)
+    if (auto ok = x->start(); !ok)
+      failure = ok.error().message;
+  for (auto& x : shippers) {
+    if (x->host() == twin)
+      world.after(random_scale(5s), [&x] { x->start(); });
+    else
+      x->start();
+  }
+}
+
+caf::timespan spine_cluster::random_time(caf::timespan limit) {
+  return caf::timespan{static_cast<std::int64_t>(world.random_below(static_cast<std::uint64_t>(limit.count())))};
+}
+
+caf::timespan spine_cluster::random_scale(caf::timespan limit) {
+  return random_time(limit / (std::int64_t{1} << world.random_below(10)));
+}
+
+void spine_cluster::add_receiver(std::uint64_t number, const spine_options& options) {
+  store_options store;
+  store.segment_bytes = 4 * 1024 + world.random_below(64 * 1024);
+  acceptor_config accept{.receiver = {.window_bytes = 1 + world.random_below(32 * 1024)}};
+  endpoint where{"sim", fmt::format("receiver-{}", number), 1};
+  auto made = std::make_unique<sim_receiver>(world, where, seed * 4 + number, store, accept);
+  if (options.disk_ignores_syncs)
+    made->files().ignore_syncs();
+  if (options.disk_ignores_folder_syncs)
+    made->files().ignore_folder_syncs();
+  receivers.push_back(std::move(made));
+}
+
+void spine_cluster::add_shipper(std::uint64_t number) {
+  auto host = fmt::format("shipper-{}", number);
+  ship_pipeline_config config;
+  config.source.producer.fill(static_cast<std::uint8_t>(number + 1));
+  config.source.limits.max_record_bytes = one_in(4) ? 512 : 16 * 1024;
+  config.source.window_bytes = 1 + world.random_below(64 * 1024);
+  if (auto set = config.source.labels.set("host", host); !set)
+    failure = set.error().message;
+  config.batch = {.max_bytes = 256 + world.random_below(4 * 1024),
+    .max_events = static_cast<std::uint32_t>(1 + world.random_below(64)),
+    .timeout = 100ms};
+  config.how.method = one_in(2) ? codec::none : codec::zstd;
+  config.ship.to = some_receiver().where();
+  config.ship.retry = {.initial = 1ms * (1 << world.random_below(8)), .max = 2s};
+  config.ship.max_queued_bytes = 1 + world.random_below(16 * 1024);
+  auto made = std::make_unique<sim_shipper>(world, host, seed * 16 + number, config);
+  auto files = 1 + world.random_below(4);
+  for (std::uint64_t i = 0; i < files; ++i) {
+    auto path = fmt::format("/logs/{}.log", i);
+    auto text = hostile_text(world, 30'000);
+    made->add_file(path, text);
+    logs.push_back({host, path, {std::move(text)}});
+  }
+  shippers.push_back(std::move(made));
+}
+
+/// The same agent starts a second time and ships the same files: the one that started first may be fenced.
+void spine_cluster::add_twin(sim_shipper& other) {
+  auto config = other.config();
+  auto paths = std::exchange(config.source.paths, {});
+  config.batch.max_bytes = 256 + world.random_below(4 * 1024);
+  auto made = std::make_unique<sim_shipper>(world, twin, seed * 16 + 15, config);
+  for (auto& path : paths)
+    made->add_file(path, other.files().content(path));
+  made->join(other);
+  shippers.push_back(std::move(made));
+}
+
+} // namespace sluice::test

@@ -1,0 +1,137 @@
+#include "tests/simulation/stored_streams.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "actors/storage/segment_reader.hpp"
+#include "messages/record_codec.hpp"
+#include "transport/payload_codec.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+constexpr std::string_view stored_elsewhere = "stored_elsewhere";
+
+expected<std::string> text_of(const frame& from, payload_decompressor& decompressor) {
+  if (from.header().kind == frame_kind::gap)
+    return std::string{as_text(from.payload())};
+  auto payload = decompressor.decompress(from.header(), from.payload());
+  if (!payload)
+    return fail(payload.error());
+  auto records = record_reader::open(*payload, from.header().record_count);
+  if (!records)
+    return fail(records.error());
+  if (records->is_lines())
+    return std::string{records->bodies()};
+  std::string text;
+  while (auto* record = records->next()) {
+    text += record->body;
+    if (record->terminated)
+      text += '\n';
+  }
+  return text;
+}
+
+std::string label_of(const frame_header& header, std::string_view key) {
+  auto* found = header.labels.find(key);
+  return found ? *found : std::string{};
+}
+
+} // namespace
+
+expected<void> stored_streams::add_store(file_system& files, const std::filesystem::path& folder) {
+  auto segments = list_segments(files, folder);
+  if (!segments)
+    return fail(segments.error());
+  payload_decompressor decompressor;
+  place at{stores_++, 0};
+  for (auto& segment : *segments) {
+    auto reader = segment_reader::open(files, segment.path);
+    if (!reader)
+      return fail(reader.error());
+    for (auto& entry : reader->index().frames) {
+      auto loaded = reader->load(entry);
+      if (!loaded)
+        return fail(loaded.error());
+      auto text = text_of(*loaded, decompressor);
+      if (!text)
+        return fail(text.error());
+      auto& header = loaded->header();
+      auto& streams = sources_[{label_of(header, "host"), label_of(header, "source")}];
+      auto same = [&](auto& x) { return x.id == header.stream; };
+      auto found = std::find_if(streams.begin(), streams.end(), same);
+      if (found == streams.end())
+        found = streams.insert(streams.end(), {header.stream, {}});
+      found->frames.push_back({at, header, std::move(*text)});
+      ++at.frame;
+    }
+  }
+  return {};
+}
+
+std::string stored_streams::compare(
+  const std::string& host, const std::string& source, const std::vector<std::string>& files) {
+  auto& streams = sources_[{host, source}];
+  std::map<std::size_t, std::size_t> next; ///< Frame, by store.
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i].empty())
+      continue;
+    auto problem = fmt::format("{} bytes were written, and nothing is stored", files[i].size());
+    auto found = std::find_if(streams.begin(), streams.end(), [&](auto& x) {
+      if (x.is_taken)
+        return false;
+      problem = compare(x, files[i]);
+      return problem.empty();
+    });
+    if (found == streams.end())
+      return fmt::format("{}: {}: file {} of {}: {}", host, source, i + 1, files.size(), problem);
+    found->is_taken = true;
+    for (auto& x : found->frames)
+      if (auto& earliest = next[x.where.store]; x.where.frame < earliest)
+        return fmt::format(
+          "{}: {}: file {} of {} is stored before the end of the one before", host, source, i + 1, files.size());
+    for (auto& x : found->frames)
+      next[x.where.store] = x.where.frame + 1;
+  }
+  auto left = std::find_if(streams.begin(), streams.end(), [](auto& x) { return !x.is_taken; });
+  if (left == streams.end())
+    return {};
+  return fmt::format("{}: {}: stream {} is stored as well, from byte {}", host, source, to_string(left->id),
+    left->frames.front().header.position_begin);
+}
+
+std::string stored_streams::compare(const stream& found, std::string_view wanted) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> stored;
+  std::map<std::size_t, stream_point> last; // by store
+  for (auto& [where, header, text] : found.frames) {
+    auto& before = last[where.store];
+    auto range = fmt::format("frame {} of epoch {}, bytes {} to {}", header.sequence, header.epoch,
+      header.position_begin, header.position_end);
+    if (header.position_begin != before.position)
+      return fmt::format("{} does not join what is stored up to {}", range, before.position);
+    if (header.end_point() <= before)
+      return fmt::format("{} stands behind frame {} of epoch {}", range, before.sequence, before.epoch);
+    before = header.end_point();
+    if (header.kind == frame_kind::gap && text == stored_elsewhere)
+      continue;
+    if (header.kind == frame_kind::gap)
+      return fmt::format("{} is a gap: {}", range, text);
+    if (header.position_end > wanted.size())
+      return fmt::format("{} lies beyond the {} bytes that were written", range, wanted.size());
+    if (wanted.substr(header.position_begin, header.position_end - header.position_begin) != text)
+      return fmt::format("{} has other bytes than were written", range);
+    stored.emplace_back(header.position_begin, header.position_end);
+  }
+  std::sort(stored.begin(), stored.end());
+  std::uint64_t end = 0;
+  for (auto& range : stored) {
+    if (range.first > end)
+      break;
+    end = std::max(end, range.second);
+  }
+  return end == wanted.size() ? "" : fmt::format("bytes from {} of {} are missing", end, wanted.size());
+}
+
+} // namespace sluice::test

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "messages/errc.hpp"
+#include "messages/frame.hpp"
+#include "transport/file_system.hpp"
+
+namespace sluice::test {
+
+/// What one or more stores hold of every stream, to be compared with what was written.
+class stored_streams {
+public:
+  /// Reads a store. Fails at the first damage.
+  expected<void> add_store(file_system& files, const std::filesystem::path& folder);
+
+  /// Looks for `files`, all that was written to one path, oldest first, among the streams of this host and source:
+  /// each must be one stream, complete, the stored order being that of the files, and no other stream may be
+  /// there. Returns what is wrong, or nothing.
+  std::string compare(const std::string& host, const std::string& source, const std::vector<std::string>& files);
+
+private:
+  struct place {
+    std::size_t store = 0, frame = 0; ///< The `frame`-th of its store.
+  };
+  struct stored_frame {
+    place where;
+    frame_header header;
+    std::string text; ///< As its source had it; the reason of a gap.
+  };
+  struct stream {
+    stream_id id;
+    std::vector<stored_frame> frames; ///< Those of one store in stored order, behind those of the one before.
+    bool is_taken = false;
+  };
+  using source_name = std::pair<std::string, std::string>; ///< Host and source.
+
+  static std::string compare(const stream& found, std::string_view wanted);
+
+  std::size_t stores_ = 0;
+  std::map<source_name, std::vector<stream>> sources_;
+};
+
+} // namespace sluice::test
