@@ -18,8 +18,9 @@ import signal
 import threading
 import time
 
-from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, main, number_of,
-                     parser, query, query_to_file, receiver_service, must_be_same, verify, world)
+from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, kill_while, main,
+                     must_be_same, number_of,
+                     parser, query, query_to_file, receiver_service, verify, world)
 
 NOTICED_WITHIN = 40
 
@@ -30,7 +31,7 @@ class Appender(threading.Thread):
     def __init__(self, path, lines, rate, seed):
         super().__init__(daemon=True)
         self.path, self._wanted, self._rate, self._seed = path, lines, rate, seed
-        self.lines = 0
+        self.lines, self.failure = 0, None
         path.touch()
 
     @property
@@ -85,11 +86,7 @@ def several(sluice, options):
     shipper.start()
     killer = Killer([*receivers, shipper], options.kills, lambda: appender.progress, options.seed + 1)
     appender.start()
-    killer.start()
-    while appender.is_alive() or killer.is_alive():
-        time.sleep(0.1)
-        killer.check()
-    killer.check()
+    kill_while([appender], killer)
     appender.finish()
     await_in_any(LAST_LINE.decode(), receivers, [shipper])
     shipper.stop()

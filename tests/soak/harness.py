@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
@@ -81,38 +80,31 @@ class Service:
 
     def __init__(self, sluice, name, arguments, ready=None, **how):
         self._sluice, self.name, self._arguments, self._ready, self._how = sluice, name, arguments, ready, how
-        self._lock = threading.Lock()
         self.process = None
         self.starts = self.kills = 0
         self.logs = collections.deque(maxlen=400)
 
     def start(self, *more):
-        with self._lock:
-            self.process = self._sluice.start([*self._arguments, *more], **self._how)
-            self.starts += 1
+        self.process = self._sluice.start([*self._arguments, *more], **self._how)
+        self.starts += 1
 
     def await_ready(self):
         self.process.errors.wait_for(self._ready)
 
     def kill(self):
         """Ends it as a crash would; it must have been alive."""
-        with self._lock:
-            if not self.process.is_running:
-                raise Violation(f"{self.name} has ended by itself with {self.process.wait()}: {self.last_words()}")
-            self.process.signal(signal.SIGKILL)
-            self.process.wait()
-            self.kills += 1
-            self._forget()
+        self.must_run()
+        self.process.kill()
+        self.kills += 1
+        self._forget()
 
     def stop(self, code=0, timeout=120):
         """Ends it in order; it must have been alive and end with `code`."""
-        with self._lock:
-            if not self.process.is_running:
-                raise Violation(f"{self.name} has ended by itself with {self.process.wait()}: {self.last_words()}")
-            self.process.signal(signal.SIGTERM)
-            ended = self.process.wait(timeout)
-            if ended != code:
-                raise Violation(f"{self.name} ended with {ended} instead of {code} on SIGTERM: {self.last_words()}")
+        self.must_run()
+        self.process.signal(signal.SIGTERM)
+        ended = self.process.wait(timeout)
+        if ended != code:
+            raise Violation(f"{self.name} ended with {ended} instead of {code} on SIGTERM: {self.last_words()}")
 
     def must_run(self):
         if not self.process.is_running:
@@ -157,52 +149,51 @@ class NumberedLines:
         return b"%010d %s\n" % (self.made, self._text[at:at + size])
 
 
-class Killer(threading.Thread):
-    """Kills services at random moments of the progress of something, and starts them again, at once or after a pause."""
+class Killer:
+    """Kills services at random moments of the progress of something, and starts them again, at once or after a pause.
+
+    It has no thread of its own: `setpriv --pdeathsig` ends a process together with the thread that has started it.
+    """
 
     def __init__(self, services, kills, progress, seed):
-        super().__init__(daemon=True)
-        self._services, self._progress, self._random = services, progress, random.Random(seed)
-        moments = sorted(self._random.random() for _ in range(kills))
-        self._plan = [(moment, self._random.choice(services), self._random.uniform(0, 0.4),
-                       self._random.choice((0, 0, 0.1, 0.5, 2))) for moment in moments]
-        self._busy = {service: threading.Lock() for service in services}
-        self.failure = None
+        pick = random.Random(seed)
+        moments = sorted(pick.random() for _ in range(kills))
+        self._plan = collections.deque((moment, pick.choice(services), pick.uniform(0, 0.4),
+                                        pick.choice((0, 0, 0.1, 0.5, 2))) for moment in moments)
+        self._progress = progress
+        self._next = None  # when the next kill is due
+        self._restarts = {}  # when services are started again
 
-    def run(self):
-        """Until all were killed who had to be; a violation is found in `failure`."""
-        restarts = []
-        try:
-            for moment, service, delay, pause in self._plan:
-                while self._progress() < moment:
-                    time.sleep(0.005)
-                time.sleep(delay)
-                with self._busy[service]:
-                    service.kill()
-                    if pause == 0:
-                        service.start()
-                        continue
-                # The other may be hit meanwhile: a lock that is held here makes the next kill of this one wait.
-                self._busy[service].acquire()
-                restarts.append(threading.Thread(target=self._restart, args=(service, pause), daemon=True))
-                restarts[-1].start()
-            for each in restarts:
-                each.join()
-        except Exception as failure:  # noqa: BLE001
-            self.failure = failure
-
-    def _restart(self, service, pause):
-        try:
-            time.sleep(pause)
+    def tick(self):
+        """Does what is due. Call every few milliseconds."""
+        now = time.monotonic()
+        for service in [x for x, due in self._restarts.items() if due <= now]:
+            del self._restarts[service]
             service.start()
-        except Exception as failure:  # noqa: BLE001
-            self.failure = failure
-        finally:
-            self._busy[service].release()
+        if not self._plan or self._progress() < self._plan[0][0]:
+            return
+        _, service, delay, pause = self._plan[0]
+        self._next = self._next or now + delay
+        if now < self._next or service in self._restarts:
+            return
+        self._plan.popleft()
+        self._next = None
+        service.kill()
+        self._restarts[service] = now + pause
 
-    def check(self):
-        if self.failure:
-            raise self.failure
+    def is_done(self):
+        return not self._plan and not self._restarts
+
+
+def kill_while(threads, *killers):
+    """Lets `threads` come to their end and all killers do their work."""
+    while any(thread.is_alive() for thread in threads) or not all(killer.is_done() for killer in killers):
+        for killer in killers:
+            killer.tick()
+        for thread in threads:
+            if thread.failure:
+                raise thread.failure
+        time.sleep(0.005)
 
 
 def query(store, *arguments):

@@ -20,7 +20,7 @@ import shutil
 import threading
 import time
 
-from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, main, must_be_same, parser,
+from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, kill_while, main, must_be_same, parser,
                      query, query_to_file, receiver_service, verify, world)
 
 
@@ -211,13 +211,7 @@ def run(options):
         shipper.start()
         killer = Killer([receiver, shipper], options.kills, lambda: writer.progress, options.seed + 2)
         writer.start()
-        killer.start()
-        while writer.is_alive() or killer.is_alive():
-            time.sleep(0.1)
-            killer.check()
-            if writer.failure:
-                raise writer.failure
-        killer.check()
+        kill_while([writer], killer)
         caught_up = time.monotonic()
         await_line(store, LAST_LINE, [receiver, shipper])
         caught_up = time.monotonic() - caught_up

@@ -12,11 +12,10 @@ at the end of what a killed shipper has read.
 import os
 import random
 import re
-import subprocess
 import threading
 import time
 
-from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, main, number_of,
+from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, kill_while, main,
                      parser, query, receiver_service, verify, world)
 
 CONFIRMED = re.compile(r"(\d+) records (?:\([^)]*\) )?(?:confirmed by|in) the spool")
@@ -117,14 +116,8 @@ def run(options):
         feeder = Feeder(write_end, options)
         killer = Killer([shipper], options.kills, lambda: feeder.progress, options.seed + 2)
         other = Killer([receiver], options.receiver_kills, lambda: feeder.progress, options.seed + 3)
-        for thread in (feeder, killer, other):
-            thread.start()
-        while feeder.is_alive() or killer.is_alive() or other.is_alive():
-            time.sleep(0.1)
-            killer.check()
-            other.check()
-            if feeder.failure:
-                raise feeder.failure
+        feeder.start()
+        kill_while([feeder], killer, other)
         feeder.end()
         os.close(read_end)
         await_line(store, LAST_LINE, [receiver])
