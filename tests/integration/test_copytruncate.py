@@ -1,6 +1,62 @@
-"""Files that are copied and truncated while they are followed, with `kill -9`: tests/soak/kill_follow.py, made short."""
+"""Files that are copied and truncated while they are followed."""
+
+import os
+import shutil
+import time
+
+import pytest
 
 import kill_follow
+from support import DEADLINE, log_lines
+
+
+def await_stored(sluice, receiver, *wanted):
+    """Waits until as many records are stored as `wanted` has lines, and returns what is stored."""
+    count = b"".join(wanted).count(b"\n")
+    until = time.monotonic() + DEADLINE
+    while sluice.count(receiver) < count:
+        assert time.monotonic() < until, f"{sluice.count(receiver)} records are stored, not {count}"
+    return sluice.query(receiver)
+
+
+def follow(sluice, receiver, path):
+    return sluice.start_ship(receiver, path, "--follow", "--poll-interval", "100ms", "--rotate-wait", "500ms",
+                             "--flush-interval", "50ms")
+
+
+def append(path, text):
+    with path.open("ab") as out:
+        out.write(text)
+    return text
+
+
+@pytest.mark.parametrize("restart", ["never", "before the truncation", "while it is truncated"])
+def test_a_copy_that_lacks_what_was_shipped_already_is_not_shipped_again(sluice, restart):
+    """What is written after copying and read before the truncation makes the copy shorter than what was read."""
+    receiver = sluice.receiver()
+    path = sluice.file("app.log", b"")
+    ship = follow(sluice, receiver, path)
+    written = [append(path, log_lines(2000, seed=1))]
+    await_stored(sluice, receiver, *written)
+    shutil.copyfile(path, sluice.tmp / "app.log.1")
+    written.append(append(path, log_lines(300, seed=2)))
+    await_stored(sluice, receiver, *written)
+    if restart != "never":
+        ship.kill()
+    if restart == "before the truncation":
+        ship = follow(sluice, receiver, path)
+    os.truncate(path, 0)
+    written.append(append(path, log_lines(100, seed=3)))
+    if restart == "while it is truncated":
+        ship = follow(sluice, receiver, path)
+    await_stored(sluice, receiver, *written)
+    written.append(append(path, b"the end\n"))
+    assert await_stored(sluice, receiver, *written) == b"".join(written)
+    shutil.copyfile(path, sluice.tmp / "app.log.2")
+    os.truncate(path, 0)
+    written.append(append(path, b"another end\n"))
+    assert await_stored(sluice, receiver, *written) == b"".join(written)
+    assert ship.stop() == 0
 
 
 def test_nothing_is_lost_if_the_writer_waits(soak):

@@ -164,14 +164,15 @@ def full_spool(sluice, disk, options):
 def run(options):
     with world(options) as sluice:
         figures = {}
-        for number in range(options.rounds):
+        for number in range(options.rounds if options.only != "spool" else 0):
             disk = sluice.tmp / f"disk-{number}"
             with mounted(disk, options.size):
                 percent, took = full_store(sluice, disk, options, number)
             figures[f"round {number + 1}"] = f"stopped at {percent:.0f} % and done {took:.1f} s after space was freed"
-        disk = sluice.tmp / "disk-spool"
-        with mounted(disk, options.size):
-            figures["MB spooled before the pipe stopped"] = full_spool(sluice, disk, options) // MB
+        if options.only != "store":
+            disk = sluice.tmp / "disk-spool"
+            with mounted(disk, options.size):
+                figures["MB spooled before the pipe stopped"] = full_spool(sluice, disk, options) // MB
         return figures
 
 
@@ -191,6 +192,7 @@ def arguments(given=None):
     made = parser(__doc__)
     made.add_argument("--size", type=int, default=64, help="of the disk, in MB (default: %(default)s)")
     made.add_argument("--rounds", type=int, default=4, help="with the store on it (default: %(default)s)")
+    made.add_argument("--only", choices=("store", "spool"), help="one of both")
     made.add_argument("--inside", action="store_true", help="the mount namespace is there already")
     return made.parse_args(given)
 
