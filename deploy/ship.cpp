@@ -36,6 +36,8 @@ struct ship_options {
   compression how;
   batch_limits batch;
   std::uint64_t batch_bytes = batch_limits{}.max_bytes;
+  bool is_following = false;
+  follow_config follow;
   std::chrono::milliseconds deadline{0};
   bool progress = false;
 };
@@ -51,10 +53,24 @@ expected<std::vector<std::filesystem::path>> expand(file_system& files, const st
   return matches;
 }
 
+/// Whether there is something that must be read to its end as it is: a pipe, a device.
+bool is_pipe(file_system& files, const std::string& source) {
+  auto info = files.info(source);
+  return source == "-" || (info && !info->regular);
+}
+
+std::string absolute_path(const std::filesystem::path& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
 /// Opens everything once, so that a mistake is told before anything is shipped. What is not a regular file stays
 /// open: who writes to a pipe must not see its reader go and come.
-expected<void> find_sources(file_system& files, const std::vector<std::string>& given, file_source_config& config) {
-  for (auto& source : given) {
+expected<void> find_sources(file_system& files, const ship_options& options, file_source_config& config) {
+  for (auto& source : options.sources) {
+    if (options.is_following && !is_pipe(files, source)) {
+      config.follow.patterns.push_back(absolute_path(source));
+      continue;
+    }
     if (source == "-") {
       auto input = files.standard_input();
       if (!input)
@@ -73,7 +89,7 @@ expected<void> find_sources(file_system& files, const std::vector<std::string>& 
       auto info = (*opened)->info();
       if (!info)
         return fail(info.error());
-      config.paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
+      config.paths.push_back(absolute_path(path));
       if (!info->regular)
         config.opened.emplace(config.paths.back(), std::move(*opened));
     }
@@ -143,7 +159,8 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
   if (to->port == 0)
     return fail(errc::invalid_argument, fmt::format("{}: nobody can listen on port 0", options.to));
   ship_pipeline_config made;
-  if (auto found = find_sources(files, options.sources, made.source); !found)
+  made.source.follow = options.follow;
+  if (auto found = find_sources(files, options, made.source); !found)
     return fail(found.error());
   made.source.labels = options.labels;
   if (!options.labels.find("host"))
@@ -153,7 +170,7 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
   made.batch.max_bytes = options.batch_bytes;
   made.how = options.how;
   made.ship.to = *to;
-  if (options.deadline.count() == 0)
+  if (options.deadline.count() == 0 && !options.is_following)
     made.ship.give_up_after = first_connection_patience;
   return made;
 }
@@ -163,11 +180,13 @@ bool is_ready(const std::future<drain_result>& drained) {
 }
 
 /// Waits until everything is acknowledged, the deadline has passed, or a second signal ends the patience after the
-/// first has ended the reading. Returns whether there was a signal.
+/// first has ended the reading. What is followed has no end, so the deadline counts from the first signal then. Returns
+/// whether there was a signal.
 bool wait_for_end(signal_wait& signals, const ship_options& options, const source_actor& source,
   const std::future<drain_result>& drained) {
   std::optional<std::chrono::steady_clock::time_point> deadline;
-  if (options.deadline.count() > 0)
+  auto has_deadline = options.deadline.count() > 0;
+  if (has_deadline && !options.is_following)
     deadline = std::chrono::steady_clock::now() + options.deadline;
   auto interrupted = false;
   while (!is_ready(drained)) {
@@ -177,7 +196,8 @@ bool wait_for_end(signal_wait& signals, const ship_options& options, const sourc
     if (event == signal_wait::event::terminate) {
       spdlog::info("stopping: no more is read; waiting for what is on its way");
       interrupted = true;
-      auto latest = std::chrono::steady_clock::now() + drain_patience;
+      auto patience = has_deadline && options.is_following ? options.deadline : drain_patience;
+      auto latest = std::chrono::steady_clock::now() + patience;
       deadline = deadline ? std::min(*deadline, latest) : latest;
       caf::anon_send(source, stop_atom_v);
     }
@@ -224,7 +244,7 @@ int run(const ship_options& options) {
     return report(verb, exit_code::cannot_create, agent.error().message);
   config->source.producer = agent->producer;
   config->source.epoch = config->ship.epoch = agent->epoch;
-  config->source.file_notes = state / "short-files";
+  config->source.file_notes = state / "files";
 
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
   auto stats = spawn_stats_aggregator(process.system(), env, print_progress(options.progress));
@@ -243,7 +263,8 @@ void add_ship(CLI::App& app) {
   auto options = std::make_shared<ship_options>();
   sub->add_option("SRC", options->sources, "Files, patterns, or - for standard input")->required();
   sub->add_option("--to", options->to, "Where to ship to, for instance tcp://host:7070")->required()->type_name("URL");
-  sub->add_option("--state", options->state, "Folder that keeps this agent's identity and what it knows")->type_name("DIR");
+  sub->add_option("--state", options->state, "Folder that keeps this agent's identity and what it knows")
+    ->type_name("DIR");
   add_labels(*sub, options->labels, "A label for every stream; may be repeated");
   add_parsed(*sub, "--compression", options->how, "zstd[:LEVEL]|none", "How to compress", [](const std::string& text) {
     return parse_compression(text);
@@ -254,7 +275,15 @@ void add_ship(CLI::App& app) {
     ->default_str("4096");
   add_duration(*sub, "--flush-interval", options->batch.timeout, "Longest time a batch may wait to be filled")
     ->default_str("1s");
-  add_duration(*sub, "--deadline", options->deadline, "End with status 75 if not all is acknowledged by then");
+  add_duration(*sub, "--deadline", options->deadline,
+    "End with status 75 if not all is acknowledged by then; with --follow, so long after SIGTERM");
+  sub->add_flag("--follow", options->is_following, "Go on with what is appended, and with what follows when rotated");
+  add_duration(*sub, "--poll-interval", options->follow.poll_interval,
+    "How often to look for changes that the system "
+    "does not tell of")
+    ->default_str("1s");
+  add_duration(*sub, "--rotate-wait", options->follow.rotate_wait, "How long to wait for late lines in rotated files")
+    ->default_str("5s");
   sub->add_flag("--progress", options->progress, "Print what is acknowledged once a second");
   add_log_options(*sub);
   sub->callback([options] {

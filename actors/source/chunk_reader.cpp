@@ -53,7 +53,8 @@ line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
   return {bytes, static_cast<std::uint32_t>(newlines + unterminated)};
 }
 
-expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits, buffer memory) {
+expected<file_chunk> read_chunk(
+  file& from, std::uint64_t position, const chunk_limits& limits, buffer memory, last_line last) {
   file_chunk made{lines_payload{std::move(memory)}};
   line_cutter cutter{limits};
   for (;;) {
@@ -65,8 +66,11 @@ expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_
     if (cutter.scan(made.lines.text()) || made.at_end)
       break;
   }
-  auto cut = cutter.take(made.lines.text(), made.at_end);
-  made.at_end = made.at_end && cut.bytes == made.lines.text_bytes();
+  auto cut = cutter.take(made.lines.text(), made.at_end && last == last_line::take);
+  auto left = made.lines.text().substr(cut.bytes);
+  if (last == last_line::leave && left.size() < limits.max_record_bytes && left.find('\n') == left.npos)
+    made.unfinished_bytes = left.size();
+  made.at_end = made.at_end && left.size() == made.unfinished_bytes;
   made.lines.truncate(cut.bytes);
   made.records = cut.records;
   return made;

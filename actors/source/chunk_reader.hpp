@@ -50,12 +50,19 @@ private:
 /// What `read_chunk` found.
 struct file_chunk {
   lines_payload lines;
-  std::uint32_t records = 0; ///< 0 if there is nothing (more) to take.
-  bool at_end = false;       ///< The file ends behind it.
+  std::uint32_t records = 0;        ///< 0 if there is nothing (more) to take.
+  bool at_end = false;              ///< The file ends behind it.
+  std::size_t unfinished_bytes = 0; ///< Of a line that was left there, at the end.
+};
+
+/// What becomes of an unterminated line at the end of a file.
+enum class last_line {
+  take,  ///< It is taken as it is.
+  leave, ///< It may be completed yet.
 };
 
 /// Reads whole lines from `from` at `position`, into `memory`. Blocks; the file must be seekable.
-/// At the file's end an unterminated line is taken as it is.
-expected<file_chunk> read_chunk(file& from, std::uint64_t position, const chunk_limits& limits, buffer memory);
+expected<file_chunk> read_chunk(
+  file& from, std::uint64_t position, const chunk_limits& limits, buffer memory, last_line last = last_line::take);
 
 } // namespace sluice

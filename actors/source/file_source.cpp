@@ -1,9 +1,8 @@
 #include "actors/source/file_source.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <random>
-#include <unordered_map>
+#include <set>
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -12,8 +11,9 @@
 
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
-#include "actors/source/file_registry.hpp"
-#include "actors/source/pipe_reader.hpp"
+#include "actors/source/file_discovery.hpp"
+#include "actors/source/input_reader.hpp"
+#include "actors/source/input_table.hpp"
 #include "actors/stats/metrics.hpp"
 #include "transport/file_system.hpp"
 
@@ -21,260 +21,353 @@ namespace sluice {
 
 namespace {
 
+using input = source_input;
+using outcome = input_reader::outcome;
+using turn = input_table::turn;
+
+/// Streams that may wait for their first welcome.
+constexpr std::size_t max_announced = 256;
+
+/// Looks are so much rarer where the system tells of changes.
+constexpr int watched_slowdown = 5;
+
 struct file_source_state {
   static inline const char* name = "source";
-
-  /// A file or pipe that has been announced. Open only while it is read.
-  struct input {
-    std::string path;
-    stream_id stream;
-    std::shared_ptr<file> opened;
-    std::shared_ptr<pipe_reader> pipe;  ///< What cannot be read twice.
-    std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
-    std::uint64_t position = 0;
-    std::uint64_t acked = 0;
-    bool is_lost = false; ///< Cannot be read from where the receiver wants it.
-  };
 
   file_source_state(source_actor::pointer self, environment& env, file_source_config config,
     std::shared_ptr<buffer_pool> pool, batcher_actor next)
     : self_(self), env_(env), config_(std::move(config)), pool_(std::move(pool)), next_(std::move(next)),
-      metrics_(self->system(), name), registry_(std::make_shared<file_registry>(env.files, config_.file_notes)),
+      metrics_(self->system(), name), reader_(self, env.files, env.io, config_.limits, pool_),
+      inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait}),
+      discovery_(std::make_shared<file_discovery>(
+        env.files, std::make_shared<file_registry>(env.files, config_.file_notes), config_.follow.patterns)),
       random_(env.seed ^ self->id()), wake_(self) {}
 
   source_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
     return {
       [this](const welcome& x) {
-        if (auto found = inputs_.find(x.stream); found != inputs_.end()) {
-          found->second.resume = x.last;
-          queue(found->second);
+        if (auto* known = inputs_.find(x.stream)) {
+          inputs_.welcome(*known, x.last);
           wake_.notify();
         }
       },
       [this](const ack& x) {
-        if (auto found = inputs_.find(x.stream); found != inputs_.end()) {
-          move(found->second, found->second.position, x.last.position);
+        if (auto* known = inputs_.find(x.stream)) {
+          inputs_.acknowledge(*known, x.last.position);
+          if (known->is_at_end && known->position > known->acked)
+            self_->send(next_, idle_atom_v, x.stream);
           wake_.notify();
         }
       },
       [this](stop_atom) {
-        stopping_ = true;
+        is_stopping_ = true;
         wake_.notify();
       },
       [this](status_atom) { return errors_; },
     };
   }
 
-  /// Announces one file after the other, reads those for which a welcome has come, again if a receiver asks for it, and
+  // -- the life of a source ---------------------------------------------------
+
+  /// Looks for files, announces them, reads those for which a welcome has come, again if a receiver asks for it, and
   /// says once when there is no more.
   task<void> run() {
-    to_announce_.assign(config_.paths.begin(), config_.paths.end());
-    auto said_end = false;
-    for (;;) {
-      if (auto* next = take_readable()) {
-        if (co_await read_on(*next))
-          queue(*next);
-        else
-          end(*next);
-      } else if (!to_announce_.empty() && !stopping_ && !announced_ && to_read_.empty()) {
-        auto path = std::move(to_announce_.front());
-        to_announce_.pop_front();
-        co_await announce(std::move(path));
-      } else {
-        if (stopping_ && announced_)
-          self_->send(next_, end_stream{std::exchange(announced_, nullptr)->stream, 0});
-        if ((to_announce_.empty() || stopping_) && !announced_ && to_read_.empty() &&
-            !std::exchange(said_end, true))
-          self_->send(next_, end_of_input_atom_v);
-        co_await wake_.wait();
-      }
+    start_watching();
+    for (auto at = config_.paths.begin();;) {
+      auto is_all_given = at == config_.paths.end();
+      if (is_stopping_ && !std::exchange(has_stopped_, true))
+        stop_reading();
+      if (is_time_to_look())
+        co_await look();
+      else if (auto* over = inputs_.take_over())
+        forget(*over);
+      else if (auto* due = is_stopping_ ? nullptr : inputs_.take_announceable())
+        announce(*due);
+      else if (auto* next = inputs_.take_readable())
+        co_await read_on(*next);
+      else if (!is_all_given && !is_stopping_ && inputs_.is_idle())
+        co_await take_given(at);
+      else if (is_exhausted(is_all_given) && !std::exchange(has_said_end_, true))
+        self_->send(next_, end_of_input_atom_v);
+      else
+        co_await wait();
     }
   }
 
-  void queue(input& x) {
-    if (std::find(to_read_.begin(), to_read_.end(), &x) == to_read_.end())
-      to_read_.push_back(&x);
+  bool is_exhausted(bool is_all_given) const {
+    return inputs_.is_idle() && (is_stopping_ || (is_all_given && !is_following()));
   }
 
-  /// The next in turn that may be read: all while there is credit, otherwise only one that is to start over, for
-  /// that gives credit back.
-  input* take_readable() {
-    auto found = std::find_if(to_read_.begin(), to_read_.end(),
-      [this](input* x) { return x->resume || stopping_ || in_flight_ < config_.window_bytes; });
-    if (found == to_read_.end())
-      return nullptr;
-    auto* next = *found;
-    to_read_.erase(found);
-    return next;
+  bool is_following() const { return !config_.follow.patterns.empty(); }
+
+  void stop_reading() {
+    for (auto* x : inputs_.stop())
+      end(*x);
   }
 
-  task<void> announce(std::string path) {
-    input made;
-    made.path = path;
-    made.stream.producer = config_.producer;
-    if (auto given = config_.opened.find(path); given != config_.opened.end())
-      made.opened = given->second;
-    if (auto failure = co_await open(made)) {
-      give_up(*failure);
+  task<void> wait() {
+    if (!is_following() || is_stopping_) {
+      co_await wake_.wait();
       co_return;
     }
-    auto info = co_await run_blocking(self_, env_.io, [opened = made.opened] { return opened->info(); });
-    if (info && !info->regular) {
-      made.pipe = std::make_shared<pipe_reader>(made.opened, config_.limits);
-      std::generate(
-        made.stream.source.begin(), made.stream.source.end(), [this] { return static_cast<std::uint8_t>(random_()); });
-    } else if (auto key = co_await run_blocking(self_, env_.io,
-                 [opened = made.opened, registry = registry_] { return registry->identify(*opened); })) {
-      made.stream.source = *key;
-    } else {
-      give_up(key.error());
-      co_return;
+    auto next = std::min(next_look_, inputs_.next_late().value_or(next_look_));
+    if (next > now())
+      co_await wake_.wait_for(next - now());
+    inputs_.look_at_late(now());
+  }
+
+  caf::actor_clock::time_point now() const { return self_->clock().now(); }
+
+  // -- finding files ----------------------------------------------------------
+
+  /// The system tells what changes where it can; it is looked for now and then in any case.
+  void start_watching() {
+    if (!is_following())
+      return;
+    auto made =
+      env_.files.watch([this, weak = caf::weak_actor_ptr{self_->ctrl()}](std::vector<std::filesystem::path> changed) {
+        if (auto alive = weak.lock())
+          run_on(alive, [this, changed = std::move(changed)] {
+            news_.changed.insert(changed.begin(), changed.end());
+            wake_.notify();
+          });
+      });
+    if (made)
+      watch_ = std::move(*made);
+    else
+      spdlog::warn("{}; looking every {} ms", made.error().message, config_.follow.poll_interval.count());
+  }
+
+  bool is_time_to_look() const {
+    return is_following() && !is_stopping_ && (!news_.changed.empty() || next_look_ <= now());
+  }
+
+  task<void> look() {
+    if (next_look_ <= now())
+      news_.changed.insert(std::filesystem::path{});
+    auto is_everywhere = news_.changed.contains({});
+    news_.max_opened = inputs_.room_for_open_files();
+    auto found = co_await run_blocking(
+      self_, env_.io, [discovery = discovery_, news = std::exchange(news_, {})] { return discovery->look(news); });
+    if (is_everywhere) {
+      auto is_watched = found && co_await watch(found->folders);
+      next_look_ = now() + config_.follow.poll_interval * (is_watched ? watched_slowdown : 1);
+      inputs_.look_at_away();
+      for (auto& id : std::exchange(failed_, {}))
+        if (auto* known = inputs_.find(id))
+          inputs_.queue(*known);
     }
+    take(std::move(found));
+  }
+
+  /// Returns whether the system tells of changes in all of these folders.
+  task<bool> watch(std::set<std::filesystem::path> folders) {
+    if (!watch_)
+      co_return false;
+    co_return co_await run_blocking(self_, env_.io, [watch = watch_, folders = std::move(folders)] {
+      return std::ranges::all_of(folders, [&](auto& folder) { return watch->add(folder).has_value(); });
+    });
+  }
+
+  /// Takes the next of the files that were given.
+  task<void> take_given(std::vector<std::string>::iterator& at) {
+    std::vector<file_discovery::given_file> some;
+    for (; at != config_.paths.end() && some.size() < max_announced; ++at)
+      some.push_back(given(*at));
+    take(co_await run_blocking(
+      self_, env_.io, [discovery = discovery_, some = std::move(some)] { return discovery->identify(some); }));
+  }
+
+  file_discovery::given_file given(const std::string& path) const {
+    auto opened = config_.opened.find(path);
+    return {path, opened == config_.opened.end() ? nullptr : opened->second};
+  }
+
+  void take(expected<findings> found) {
+    if (!found)
+      return give_up(found.error());
+    for (auto& problem : found->problems)
+      give_up(problem);
+    for (auto& change : found->changes)
+      if (auto* known = inputs_.find({config_.producer, change.key}))
+        inputs_.change(*known, change, now());
+    for (auto& file : found->files)
+      add(file);
+  }
+
+  void add(const found_file& found) {
+    stream_id id{config_.producer, found.key};
+    if (!found.is_regular)
+      std::generate(id.source.begin(), id.source.end(), [this] { return static_cast<std::uint8_t>(random_()); });
+    auto* added = inputs_.add(id, found, now());
+    if (!added)
+      spdlog::info("{}: the same file as {}, shipped once", found.path, inputs_.find(id)->path);
+    else if (!found.is_regular)
+      added->pipe = std::make_shared<pipe_reader>(found.opened, config_.limits);
+  }
+
+  // -- announcing and forgetting ----------------------------------------------
+
+  void announce(input& x) {
     auto labels = config_.labels;
     if (!labels.find("source"))
-      if (auto set = labels.set("source", label_value(path)); !set)
-        spdlog::warn("{}: shipped without the label source: {}", path, set.error().message);
-    auto [at, is_new] = inputs_.try_emplace(made.stream, std::move(made));
-    if (!is_new) {
-      spdlog::info("{}: the same file as {}, shipped once", path, at->second.path);
-      co_return;
-    }
-    announced_ = &at->second;
-    self_->send(next_, open_stream{at->first, labels, self_->ctrl(), !at->second.pipe});
+      if (auto set = labels.set("source", label_value(x.path)); !set)
+        spdlog::warn("{}: shipped without the label source: {}", x.path, set.error().message);
+    self_->send(next_, open_stream{x.stream, labels, self_->ctrl(), !x.pipe});
   }
 
   static std::string label_value(const std::string& path) {
     return path == "-" ? "stdin" : path.substr(0, label_set::max_value_bytes);
   }
 
-  /// Returns why it could not be opened.
-  task<std::optional<error>> open(input& from) {
-    if (from.opened)
-      co_return std::nullopt;
-    auto opened = co_await run_blocking(
-      self_, env_.io, [&files = env_.files, path = from.path] { return files.open(path, open_mode::read); });
-    if (!opened)
-      co_return opened.error();
-    from.opened = std::move(*opened);
-    co_return std::nullopt;
+  /// Nothing more is read of it unless its receiver asks for it.
+  void end(input& x) {
+    if (x.pipe && !x.is_lost)
+      for (auto rest = x.pipe->rest(pool_->take()); rest.records > 0; rest = x.pipe->rest(pool_->take()))
+        hand_on(x, std::move(rest));
+    else if (!x.pipe)
+      inputs_.close(x);
+    inputs_.end(x);
+    self_->send(next_, end_stream{x.stream, x.position});
   }
 
-  /// Starts over where the receiver wants to, or reads a chunk. Returns whether there may be more.
-  task<bool> read_on(input& from) {
-    if (announced_ == &from)
-      announced_ = nullptr;
-    if (from.resume)
-      co_return co_await start_over(from);
-    if (stopping_)
-      co_return false;
-    co_return co_await (from.pipe ? read_pipe(from) : read_file(from));
+  void forget(input& x) {
+    spdlog::debug("{}: all of what was {} is stored", x.path, x.location.string());
+    self_->send(next_, close_stream{x.stream});
+    news_.finished.push_back({x.which, x.stream.source});
+    inputs_.forget(x);
   }
 
-  /// Goes to where the receiver wants to resume. Returns whether there may be something to read there.
-  task<bool> start_over(input& from) {
-    auto last = *std::exchange(from.resume, std::nullopt);
+  // -- reading ----------------------------------------------------------------
+
+  /// Starts over where the receiver wants to, or reads a chunk.
+  task<void> read_on(input& x) {
+    auto how = x.resume ? co_await start_over(x) : co_await read(x);
+    if (x.resume)
+      co_return; // asked for meanwhile, and next in turn
+    if (has_stopped_)
+      how = outcome::over;
+    switch (how) {
+    case outcome::more:
+      inputs_.queue(x, x.is_followed ? turn::last : turn::next);
+      break;
+    case outcome::at_end:
+      reach_end(x);
+      break;
+    case outcome::over:
+      end(x);
+      break;
+    case outcome::moved:
+      news_.changed.insert(x.path);
+      failed_.push_back(x.stream);
+      break;
+    case outcome::failed:
+      failed_.push_back(x.stream);
+      break;
+    case outcome::truncated:
+      co_await leave_truncated(x);
+    }
+  }
+
+  /// Goes to where the receiver wants to resume. A file that is shorter than that holds another stream now.
+  task<outcome> start_over(input& x) {
+    auto last = *std::exchange(x.resume, std::nullopt);
     if (last.epoch < config_.epoch)
       last = {config_.epoch, 0, last.position};
-    auto failure = from.pipe ? check_pipe(from, last) : co_await check_file(from, last);
-    move(from, last.position, last.position);
-    self_->send(next_, restart_stream{from.stream, last});
-    if (failure)
-      give_up(*failure);
-    from.is_lost = failure.has_value();
-    co_return !failure;
+    auto is_there = x.pipe ? is_at(x, last) : x.is_followed ? true : co_await reader_.has_bytes(x, last.position);
+    inputs_.move(x, last.position, last.position);
+    self_->send(next_, restart_stream{x.stream, last});
+    x.is_lost = !is_there || !*is_there;
+    if (!is_there)
+      give_up(is_there.error());
+    else if (!*is_there)
+      co_await begin_anew(x);
+    co_return x.is_lost ? outcome::over : outcome::more;
   }
 
-  static std::optional<error> check_pipe(const input& from, const stream_point& last) {
-    if (last.position == from.position)
-      return std::nullopt;
-    return error{errc::not_rereadable,
-      fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be "
-                  "read",
-        from.path, last.position, from.position)};
+  static expected<bool> is_at(const input& x, const stream_point& last) {
+    if (last.position == x.position)
+      return true;
+    return fail(errc::not_rereadable,
+      fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be read",
+        x.path, last.position, x.position));
   }
 
-  /// Opens the file if need be. One that is shorter than what is stored is a new stream, announced in its turn.
-  task<std::optional<error>> check_file(input& from, const stream_point& last) {
-    if (auto failure = co_await open(from))
-      co_return failure;
-    auto info = co_await run_blocking(self_, env_.io, [opened = from.opened] { return opened->info(); });
-    if (!info)
-      co_return info.error();
-    if (info->size < last.position) {
-      spdlog::warn("{}: is {} bytes long, but {} are stored already: it was truncated; starting over", from.path,
-        info->size, last.position);
-      auto renewed =
-        co_await run_blocking(self_, env_.io, [opened = from.opened, registry = registry_, old = from.stream.source] {
-          return registry->renew(*opened, old);
-        });
-      if (!renewed)
-        co_return renewed.error();
-      to_announce_.push_back(from.path);
-    }
-    co_return std::nullopt;
+  task<void> begin_anew(const input& x) {
+    spdlog::warn(
+      "{}: is shorter than the {} bytes that are stored of it: it was truncated; starting over", x.path, x.position);
+    take(co_await run_blocking(self_, env_.io, [discovery = discovery_, file = given(x.path), which = x.which] {
+      return discovery->identify_truncated(file, which);
+    }));
   }
 
-  void end(input& from) {
-    if (from.pipe && !from.is_lost)
-      for (auto rest = from.pipe->rest(pool_->take()); rest.records > 0; rest = from.pipe->rest(pool_->take()))
-        hand_on(from, std::move(rest.lines), rest.records);
-    else if (!from.pipe)
-      from.opened.reset();
-    self_->send(next_, end_stream{from.stream, from.position});
+  task<outcome> read(input& x) {
+    auto had_full_head = x.head.is_full();
+    auto result = co_await reader_.read(x);
+    if (x.opened)
+      inputs_.use(x, x.opened);
+    if (result.failure)
+      give_up(*result.failure);
+    if (x.is_followed && x.head.is_full() && !had_full_head)
+      news_.heads.push_back({x.which, x.stream.source, x.head});
+    if (result.taken && result.taken->records > 0)
+      hand_on(x, std::move(*result.taken));
+    if (x.pipe && result.how == outcome::more)
+      self_->send(next_, idle_atom_v, x.stream);
+    co_return result.how;
   }
 
-  /// Sets how far an input is read and acknowledged, and what all of them have on their way with it. What is to be
-  /// read again is on its way no more.
-  void move(input& x, std::uint64_t position, std::uint64_t acked) {
-    auto held = [&x] { return x.position > x.acked ? x.position - x.acked : 0; };
-    in_flight_ -= held();
-    x.position = position;
-    x.acked = acked;
-    in_flight_ += held();
-  }
-
-  task<bool> read_file(input& from) {
-    auto taken = co_await run_blocking(
-      self_, env_.io, [opened = from.opened, at = from.position, limits = config_.limits, pool = pool_] {
-        return read_chunk(*opened, at, limits, pool->take());
+  /// The file was truncated: goes on with a copy that was made of it before if there is one, and what is in the file
+  /// now is another stream.
+  task<void> leave_truncated(input& x) {
+    auto found = co_await run_blocking(self_, env_.io,
+      [discovery = discovery_, file = file_discovery::progress{x.path, x.which, x.stream.source, x.head, x.position}] {
+        return discovery->look_at_truncated(file);
       });
-    if (!taken) {
-      give_up(taken.error());
-      co_return false;
+    auto has_copy =
+      found && std::ranges::any_of(found->files, [&](const found_file& file) { return file.key == x.stream.source; });
+    if (!found)
+      failed_.push_back(x.stream);
+    else if (!has_copy && !x.resume)
+      drop_truncated(x);
+    take(std::move(found));
+  }
+
+  void drop_truncated(input& x) {
+    auto begin = x.position;
+    auto unread = x.size > begin ? x.size - begin : 0;
+    if (unread > 0) {
+      give_up({errc::not_rereadable, fmt::format("{}: truncated with {} bytes unread", x.path, unread)});
+      inputs_.move(x, begin + unread, x.acked);
+      self_->send(next_, gap{x.stream, "truncated", 0, begin, x.position, env_.now(), env_.now()});
     }
-    hand_on(from, std::move(taken->lines), taken->records);
-    co_return !taken->at_end;
+    end(x);
   }
 
-  task<bool> read_pipe(input& from) {
-    auto taken =
-      co_await run_blocking(self_, env_.io, [pipe = from.pipe, pool = pool_] { return pipe->read(pool->take()); });
-    if (!taken) {
-      give_up(taken.error());
-      co_return false;
-    }
-    hand_on(from, std::move(taken->lines), taken->records);
-    if (!taken->at_end)
-      self_->send(next_, idle_atom_v, from.stream);
-    co_return !taken->at_end;
+  /// All that is in it now has been read; what was read is not held back.
+  void reach_end(input& x) {
+    inputs_.reach_end(x);
+    if (x.position > x.acked)
+      self_->send(next_, idle_atom_v, x.stream);
   }
 
-  void hand_on(input& from, lines_payload lines, std::uint32_t records) {
-    if (records == 0)
-      return;
-    auto begin = from.position;
-    move(from, begin + lines.text_bytes(), from.acked);
-    metrics_.received(records, lines.text_bytes());
-    metrics_.sent(records, lines.text_bytes());
-    self_->send(next_,
-      chunk{from.stream, std::make_shared<lines_payload>(std::move(lines)), records, begin, from.position, env_.now()});
+  void hand_on(input& x, file_chunk taken) {
+    auto begin = x.position;
+    auto bytes = taken.lines.text_bytes();
+    inputs_.move(x, begin + bytes, x.acked);
+    metrics_.received(taken.records, bytes);
+    metrics_.sent(taken.records, bytes);
+    self_->send(next_, chunk{x.stream, std::make_shared<lines_payload>(std::move(taken.lines)), taken.records, begin,
+                         x.position, env_.now()});
   }
 
+  /// Tells of a failure. What is followed is tried again.
   void give_up(const error& reason) {
     spdlog::error("{}", reason.message);
     metrics_.failed(reason.code);
-    errors_.push_back(reason.message);
+    if (!is_following())
+      errors_.push_back(reason.message);
   }
 
   source_actor::pointer self_;
@@ -283,14 +376,15 @@ struct file_source_state {
   std::shared_ptr<buffer_pool> pool_;
   batcher_actor next_;
   component_metrics metrics_;
-  std::shared_ptr<file_registry> registry_;
+  input_reader reader_;
+  input_table inputs_;
+  std::shared_ptr<file_discovery> discovery_;
+  std::shared_ptr<folder_watch> watch_; ///< None if the system tells of no changes.
+  file_discovery::news news_;           ///< Since the last look.
+  caf::actor_clock::time_point next_look_ = caf::actor_clock::time_point::min();
+  std::vector<stream_id> failed_; ///< To be read again at the next look.
   std::mt19937_64 random_;
-  std::unordered_map<stream_id, input> inputs_; // addresses are stable
-  input* announced_ = nullptr;                  ///< The one whose first welcome has not come.
-  std::deque<std::string> to_announce_;         ///< Paths.
-  std::deque<input*> to_read_;                  ///< Welcomed and not at their end, each once, longest waiting first.
-  std::uint64_t in_flight_ = 0;                 ///< Bytes read and not acknowledged, over all inputs.
-  bool stopping_ = false;
+  bool is_stopping_ = false, has_stopped_ = false, has_said_end_ = false;
   std::vector<std::string> errors_;
   signal wake_;
   task_scope tasks_;

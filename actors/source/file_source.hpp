@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -17,20 +18,32 @@ namespace sluice {
 struct environment;
 class file;
 
+/// How files are followed.
+struct follow_config {
+  std::vector<std::string> patterns; ///< Absolute paths or shell patterns; nothing is followed if there are none.
+  /// How often to look for changes; five times less often where the system tells of them.
+  std::chrono::milliseconds poll_interval{1'000};
+  /// How long a file that was rotated is watched for late lines.
+  std::chrono::milliseconds rotate_wait{5'000};
+  std::size_t max_open_files = 256;
+};
+
 struct file_source_config {
   id128 producer{};
   std::uint64_t epoch = 1;          ///< Which start of the agent this is: what it ships goes on in this epoch.
-  std::filesystem::path file_notes; ///< Where short files are noted (file_registry.hpp).
+  std::filesystem::path file_notes; ///< Where files are noted (file_registry.hpp).
   std::vector<std::string> paths;   ///< Files and pipes, one after the other; `-` is standard input.
   /// Of these paths, what is open already because it cannot be opened again, or only once.
   std::map<std::string, std::shared_ptr<file>> opened;
-  label_set labels; ///< For every stream; `source` is added with the path unless it is set here.
+  follow_config follow; ///< Beside them.
+  label_set labels;     ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;
   /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
   std::size_t window_bytes = 32 * 1024 * 1024;
 };
 
-/// Starts a source that reads files from where their receiver wants to go on to their present end.
+/// Starts a source that reads files from where their receiver wants to go on: those given to their present end, those
+/// followed until it is told to stop.
 source_actor spawn_file_source(caf::actor_system& system, environment& env, file_source_config config,
   std::shared_ptr<buffer_pool> pool, batcher_actor next);
 

@@ -66,15 +66,14 @@ protected:
 
 } // namespace
 
-TEST_F(source_alone, announces_a_file_at_a_time_and_reads_as_far_as_acks_give_credit) {
+TEST_F(source_alone, announces_several_files_and_reads_one_after_the_other_as_far_as_acks_give_credit) {
   files_.set_content("/a", "a\na\na\n");
-  EXPECT_EQ(opened_.size(), 1);
+  EXPECT_EQ(opened_.size(), 2);
   tell<welcome>(0, {});
   EXPECT_EQ(log_, (words{"restart a", "a\na\n"}));
   tell<ack>(0, {1, 1, 4});
   EXPECT_EQ(log_, (words{"restart a", "a\na\n", "a\n", "end a"}));
   tell<ack>(0, {1, 2, 6});
-  ASSERT_EQ(opened_.size(), 2);
   tell<welcome>(1, {1, 1, 2});
   log_.erase(log_.begin(), log_.begin() + 4);
   EXPECT_EQ(log_, (words{"restart b", "end b", "done"})) << "b is stored already";
@@ -90,9 +89,10 @@ TEST_F(source_alone, does_not_wait_for_acks_of_what_a_receiver_wants_again) {
   tell<welcome>(0, {});
   ASSERT_GT(log_.size(), before.size() + 1);
   EXPECT_EQ(log_[before.size()], "restart a");
-  EXPECT_EQ(log_[before.size() + 1], "b\n");
-  tell<ack>(1, {1, 1, 2});
+  EXPECT_EQ(log_[before.size() + 1], "a\n");
   tell<ack>(0, {1, 1, 2});
+  EXPECT_THAT(log_, testing::Contains("b\n"));
+  tell<ack>(1, {1, 1, 2});
   EXPECT_EQ(log_.back(), "done");
 }
 

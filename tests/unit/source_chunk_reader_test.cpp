@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "actors/source/chunk_reader.hpp"
-#include "actors/source/file_registry.hpp"
 #include "actors/source/pipe_reader.hpp"
 #include "tests/support/sim_file_system.hpp"
 
@@ -123,6 +122,21 @@ TEST_F(source_files, read_chunk_reads_a_line_longer_than_it_reads_at_once) {
   EXPECT_EQ(chunks_of("a\n" + line + "b\n", {}), (std::vector{"a\n" + line + "b\n"}));
 }
 
+TEST_F(source_files, read_chunk_leaves_what_may_be_completed_yet) {
+  put("/log", "a\nb\nope");
+  auto made = read_chunk(*open("/log"), 0, limits, {}, last_line::leave).value();
+  EXPECT_EQ(made.lines.text(), "a\nb\n");
+  EXPECT_TRUE(made.at_end);
+  EXPECT_EQ(made.unfinished_bytes, 3u);
+  put("/log", "a\nb\nopen\nc\nd\n");
+  made = read_chunk(*open("/log"), 4, limits, {}, last_line::leave).value();
+  EXPECT_EQ(made.lines.text(), "open\nc\nd\n");
+  EXPECT_EQ(made.unfinished_bytes, 0u);
+  put("/log", std::string(20, 'x'));
+  made = read_chunk(*open("/log"), 0, limits, {}, last_line::leave).value();
+  EXPECT_EQ(made.lines.text().size(), 16u) << "a line that is too long is cut";
+}
+
 TEST_F(source_files, read_chunk_passes_on_errors) {
   put("/log", "a\n");
   auto opened = open("/log");
@@ -141,65 +155,6 @@ TEST_F(source_files, pipe_reader_keeps_the_beginning_of_a_line) {
     more = !next.at_end;
   }
   EXPECT_EQ(joined, "a\nb\nc\nd\nthe end");
-}
-
-TEST_F(source_files, identity_stays_when_lines_are_appended) {
-  file_registry registry{files_, "/notes"};
-  put("/log", "first\n");
-  auto before = registry.identify(*open("/log")).value();
-  put("/log", "first\nsecond\n");
-  EXPECT_EQ(registry.identify(*open("/log")).value(), before);
-  ASSERT_TRUE(files_.rename("/log", "/log.1"));
-  EXPECT_EQ(registry.identify(*open("/log.1")).value(), before);
-}
-
-TEST_F(source_files, identity_stays_when_the_first_line_grows_between_runs) {
-  put("/log", "no e");
-  auto before = file_registry{files_, "/notes"}.identify(*open("/log")).value();
-  put("/log", "no end" + std::string(500, '.'));
-  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
-  put("/log", "no end" + std::string(2000, '.'));
-  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
-  put("/log", "no end" + std::string(2500, '.'));
-  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log")).value()), before);
-}
-
-TEST_F(source_files, identity_tells_files_apart) {
-  file_registry registry{files_, "/notes"};
-  put("/a", "same\n");
-  put("/b", "same\n");
-  EXPECT_NE(registry.identify(*open("/a")).value(), registry.identify(*open("/b")).value());
-  auto before = registry.identify(*open("/a")).value();
-  put("/a", "rewritten\n");
-  EXPECT_NE(registry.identify(*open("/a")).value(), before);
-}
-
-TEST_F(source_files, identity_passes_over_notes_that_cannot_be_read) {
-  put("/notes", "garbage\n1 2 3 99999 5 6 7 .\n1 2 3 4 5 6");
-  put("/log", "line\n");
-  auto before = file_registry{files_, "/notes"}.identify(*open("/log"));
-  ASSERT_TRUE(before);
-  put("/log", "line\nanother\n");
-  EXPECT_EQ((file_registry{files_, "/notes"}.identify(*open("/log"))), before)
-    << "a note that a crash has cut spoils the one behind it";
-}
-
-TEST_F(source_files, identity_fails_for_every_file_while_the_notes_cannot_be_read) {
-  put("/log", "line\n");
-  ASSERT_TRUE(files_.create_folders("/notes"));
-  file_registry registry{files_, "/notes"};
-  EXPECT_FALSE(registry.identify(*open("/log")));
-  EXPECT_FALSE(registry.identify(*open("/log"))) << "it went on without what was noted";
-}
-
-TEST_F(source_files, identity_forgets_the_older_half_of_many_notes) {
-  std::string many;
-  for (auto i = 0; many.size() < 17 * 1024 * 1024; ++i)
-    many += "\n1 " + std::to_string(i) + " 3 4 5 6 7 .";
-  put("/notes", many);
-  put("/log", "line\n");
-  ASSERT_TRUE((file_registry{files_, "/notes"}.identify(*open("/log"))));
-  EXPECT_LT(open("/notes")->info()->size, 9 * 1024 * 1024u);
 }
 
 TEST_F(source_files, pipe_reader_gives_the_rest_without_reading_on) {

@@ -1,0 +1,86 @@
+#include "actors/source/input_reader.hpp"
+
+#include <caf/scheduled_actor.hpp>
+#include <fmt/format.h>
+
+#include "actors/runtime/awaitables.hpp"
+#include "actors/source/followed_reader.hpp"
+#include "transport/file_system.hpp"
+
+namespace sluice {
+
+using result = input_reader::result;
+
+task<result> input_reader::read(source_input& x) {
+  if (x.pipe)
+    co_return co_await read_pipe(x);
+  auto failure = co_await open(x);
+  if (!failure)
+    co_return co_await (x.is_followed ? read_followed_file(x) : read_file(x));
+  if (!x.is_followed)
+    co_return result{outcome::over, {}, std::move(failure)};
+  if (!x.away_since)
+    co_return result{outcome::moved};
+  auto unread = x.size > x.position ? x.size - x.position : 0;
+  if (unread > 0)
+    co_return result{
+      outcome::over, {}, error{errc::not_found, fmt::format("{}: has gone with {} bytes unread", x.path, unread)}};
+  co_return result{outcome::over};
+}
+
+task<std::optional<error>> input_reader::open(source_input& x) {
+  if (x.opened)
+    co_return std::nullopt;
+  auto opened = co_await run_blocking(
+    self_, io_, [&files = files_, where = x.location, which = x.which] { return open_same(files, where, which); });
+  if (!opened)
+    co_return std::move(opened.error());
+  x.opened = std::move(*opened);
+  co_return std::nullopt;
+}
+
+task<expected<bool>> input_reader::has_bytes(source_input& x, std::uint64_t bytes) {
+  if (auto failure = co_await open(x))
+    co_return fail(std::move(*failure));
+  auto info = co_await run_blocking(self_, io_, [opened = x.opened] { return opened->info(); });
+  if (!info)
+    co_return fail(std::move(info.error()));
+  co_return info->size >= bytes;
+}
+
+task<result> input_reader::read_file(source_input& x) {
+  auto taken = co_await run_blocking(self_, io_, [opened = x.opened, at = x.position, limits = limits_, pool = pool_] {
+    return read_chunk(*opened, at, limits, pool->take());
+  });
+  if (!taken)
+    co_return result{outcome::over, {}, std::move(taken.error())};
+  auto how = taken->at_end ? outcome::over : outcome::more;
+  co_return result{how, std::move(*taken)};
+}
+
+task<result> input_reader::read_pipe(source_input& x) {
+  auto taken = co_await run_blocking(self_, io_, [pipe = x.pipe, pool = pool_] { return pipe->read(pool->take()); });
+  if (!taken)
+    co_return result{outcome::over, {}, std::move(taken.error())};
+  auto how = taken->at_end ? outcome::over : outcome::more;
+  co_return result{how, std::move(*taken)};
+}
+
+task<result> input_reader::read_followed_file(source_input& x) {
+  auto last = x.is_late ? last_line::take : last_line::leave;
+  auto taken = co_await run_blocking(
+    self_, io_, [opened = x.opened, at = x.position, head = x.head, limits = limits_, pool = pool_, last] {
+      return read_followed(*opened, at, head, limits, pool->take(), last);
+    });
+  if (!taken)
+    co_return result{outcome::failed, {}, std::move(taken.error())};
+  if (taken->is_truncated)
+    co_return result{outcome::truncated};
+  x.head = taken->head;
+  x.size = taken->size;
+  x.unfinished_bytes = taken->chunk.unfinished_bytes;
+  auto how = !taken->chunk.at_end ? outcome::more : last == last_line::take ? outcome::over : outcome::at_end;
+  co_return result{how, std::move(taken->chunk)};
+}
+
+} // namespace sluice

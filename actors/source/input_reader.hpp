@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <caf/fwd.hpp>
+
+#include "actors/runtime/task.hpp"
+#include "actors/source/chunk_reader.hpp"
+#include "actors/source/source_input.hpp"
+#include "messages/buffer_pool.hpp"
+
+namespace sluice {
+
+class executor;
+class file_system;
+
+/// Opens and reads inputs for the actor that it belongs to, which does not wait for a disk meanwhile.
+class input_reader {
+public:
+  input_reader(caf::scheduled_actor* self, file_system& files, executor& io, chunk_limits limits,
+    std::shared_ptr<buffer_pool> pool)
+    : self_(self), files_(files), io_(io), limits_(limits), pool_(std::move(pool)) {}
+
+  enum class outcome {
+    more,      ///< There may be more.
+    at_end,    ///< There is nothing more at present.
+    over,      ///< Nor will there ever be.
+    failed,    ///< It could not be read.
+    moved,     ///< It is not where it was; it has to be looked for.
+    truncated, ///< Something else is in the file; nothing was taken.
+  };
+
+  struct result {
+    outcome how;
+    std::optional<file_chunk> taken{};
+    std::optional<error> failure{};
+  };
+
+  /// Reads a chunk at the input's position. Opens it if need be, and keeps what is noted of a followed file up to date.
+  task<result> read(source_input& x);
+
+  /// Opens the input if need be. Returns why that is not possible.
+  task<std::optional<error>> open(source_input& x);
+
+  /// Whether a file that was given still has so many bytes; opens it if need be.
+  task<expected<bool>> has_bytes(source_input& x, std::uint64_t bytes);
+
+private:
+  task<result> read_pipe(source_input& x);
+  task<result> read_file(source_input& x);
+  task<result> read_followed_file(source_input& x);
+
+  caf::scheduled_actor* self_;
+  file_system& files_;
+  executor& io_;
+  chunk_limits limits_;
+  std::shared_ptr<buffer_pool> pool_;
+};
+
+} // namespace sluice

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/source/file_identity.hpp"
+#include "actors/source/pipe_reader.hpp"
+#include "messages/stream.hpp"
+
+namespace sluice {
+
+/// One stream on its way out of a source: a file, or a pipe. What the source knows of it; not thread-safe.
+struct source_input {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  enum class stage : std::uint8_t {
+    waiting,   ///< For what comes before it.
+    due,       ///< To be announced.
+    announced, ///< Its first welcome has not come.
+    reading,
+    ended, ///< Nothing more will come.
+  };
+
+  std::string path; ///< As it was given, or at which it is followed.
+  stream_id stream;
+  std::shared_ptr<file> opened;
+  std::shared_ptr<pipe_reader> pipe;  ///< What cannot be read twice.
+  std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
+  std::uint64_t position = 0;
+  std::uint64_t acked = 0;
+  stage now = stage::waiting;
+  bool is_queued = false; ///< To be read.
+  bool is_lost = false;   ///< Cannot be read from where the receiver wants it.
+
+  // Of a file:
+  std::filesystem::path location; ///< Where it was last seen.
+  file_identity which;
+  file_head head;
+  std::uint64_t size = 0; ///< As last seen.
+  std::uint64_t used = 0; ///< When it was last opened or read; a count.
+
+  // Of a file that is followed:
+  bool is_followed = false;
+  bool is_at_end = false;               ///< As of the last time that it was read.
+  std::size_t unfinished_bytes = 0;     ///< Of a last line, at the end.
+  std::optional<time_point> away_since; ///< When its path was seen to lead to it no more.
+  bool is_late = false;                 ///< It has been away long enough: its last line is taken as it is.
+  bool is_listed_as_over = false;
+
+  /// Whether all that is in it is stored and nothing is to be expected but what comes late, so that what was written
+  /// after it may follow.
+  bool is_settled() const noexcept {
+    if (resume || acked != position)
+      return false;
+    return now == stage::ended || (now == stage::reading && away_since && is_at_end && unfinished_bytes == 0);
+  }
+
+  /// Whether it can be forgotten.
+  bool is_over() const noexcept {
+    return is_followed && now == stage::ended && !resume && !is_queued && acked == position;
+  }
+};
+
+} // namespace sluice
