@@ -1,7 +1,10 @@
+#include <chrono>
+
 #include <CLI/App.hpp>
 #include <fmt/format.h>
 
 #include "actors/storage/store_check.hpp"
+#include "actors/storage/store_repair.hpp"
 #include "deploy/cli.hpp"
 #include "transport/posix_file_system.hpp"
 
@@ -34,6 +37,22 @@ int verify(const std::string& folder) {
   return static_cast<int>(found->problems == 0 ? exit_code::done : exit_code::bad_data);
 }
 
+int repair(const std::string& folder) {
+  posix_file_system files;
+  auto now = std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
+  auto found = repair_store(files, folder, now, [](const std::string& line) { fmt::print("{}\n", line); });
+  if (!found)
+    return report("store repair", found.error());
+  fmt::print("{} segments, {} written anew\n", found->segments, found->repaired);
+  if (found->is_whole())
+    return static_cast<int>(exit_code::done);
+  return report("store repair", exit_code::bad_data,
+    fmt::format(
+      "the store can be used again, but lacks at least {} frames, and {} bytes of which nothing is known; what "
+      "was at the end of a stream is shipped again if its source still has it",
+      found->lost_frames, found->lost_bytes));
+}
+
 } // namespace
 
 void add_store(CLI::App& app) {
@@ -48,6 +67,10 @@ void add_store(CLI::App& app) {
   auto* verify_verb = sub->add_subcommand("verify", "Check every byte that is stored");
   verify_verb->add_option("DIR", *folder, "Folder of the store")->required();
   verify_verb->callback([folder] { finish(verify(*folder)); });
+  auto* repair_verb =
+    sub->add_subcommand("repair", "Save what is whole of damaged segments; nothing may use the store");
+  repair_verb->add_option("DIR", *folder, "Folder of the store")->required();
+  repair_verb->callback([folder] { finish(repair(*folder)); });
 }
 
 } // namespace sluice

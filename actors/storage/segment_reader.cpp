@@ -12,11 +12,11 @@ namespace {
 constexpr std::size_t window_bytes = 512;
 constexpr std::size_t search_bytes = 1024 * 1024;
 
-bool is_file_error(errc code) {
+} // namespace
+
+bool is_file_error(errc code) noexcept {
   return code == errc::io_error || code == errc::permission_denied || code == errc::not_found;
 }
-
-} // namespace
 
 std::string to_string(const damage& where) {
   return fmt::format("{}:{}: {}", where.path.string(), where.offset, where.reason.message);

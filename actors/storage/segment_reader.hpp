@@ -30,6 +30,9 @@ struct segment_scan {
   std::optional<error> tail;         ///< Why what follows `end` was not taken.
 };
 
+/// Whether it is the file system that failed, and not what the file holds that is wrong.
+bool is_file_error(errc code) noexcept;
+
 /// Reads the header of a segment alone. Errors as `segment_reader::open`.
 expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where);
 

@@ -31,16 +31,14 @@ segment_writer::segment_writer(
     durability_(level), end_(header_.encoded_bytes()) {}
 
 expected<segment_writer> segment_writer::create(
-  file_system& files, const std::filesystem::path& folder, segment_header header, durability level) {
+  file_system& files, const std::filesystem::path& where, segment_header header, durability level) {
   auto encoded = encode_segment_header(header);
-  auto where = folder / segment_name(header.number);
-  auto content = encoded.text();
-  if (auto ok = replace_file(files, where, content); !ok)
+  if (auto ok = replace_file(files, where, encoded.text()); !ok)
     return fail(ok.error());
   auto opened = files.open(where, open_mode::read_write);
   if (!opened)
     return fail(opened.error());
-  return segment_writer{std::move(*opened), std::move(where), std::move(header), segment_marks{encoded.view()}, level};
+  return segment_writer{std::move(*opened), where, std::move(header), segment_marks{encoded.view()}, level};
 }
 
 expected<segment_writer> segment_writer::resume(file_system& files, const std::filesystem::path& where,

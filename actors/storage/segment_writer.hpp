@@ -28,7 +28,7 @@ class segment_writer {
 public:
   /// Makes the file, durable before a frame goes into it.
   static expected<segment_writer> create(
-    file_system& files, const std::filesystem::path& folder, segment_header header, durability level);
+    file_system& files, const std::filesystem::path& where, segment_header header, durability level);
 
   /// Goes on behind `end` of a segment that was read; cuts what follows and syncs what stays.
   static expected<segment_writer> resume(file_system& files, const std::filesystem::path& where, segment_header header,

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "actors/storage/admission.hpp"
-#include "actors/storage/adoption.hpp"
+#include "actors/storage/gap_frame.hpp"
 #include "actors/storage/store_identity.hpp"
 
 namespace sluice {
@@ -43,14 +43,19 @@ expected<void> make_durable_folder(file_system& files, const std::filesystem::pa
 
 } // namespace
 
-expected<std::unique_ptr<store>> store::open(
-  file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
-  if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
-    return fail(ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
+expected<std::unique_ptr<file_lock>> lock_store(file_system& files, const std::filesystem::path& folder) {
   auto lock = files.lock(folder / "lock");
   if (!lock && lock.error().code == errc::locked)
     return fail(errc::locked, fmt::format("store {} is in use: {}; stop the other process or name another folder",
                                 folder.string(), lock.error().message));
+  return lock;
+}
+
+expected<std::unique_ptr<store>> store::open(
+  file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
+  if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
+    return fail(ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
+  auto lock = lock_store(files, folder);
   if (!lock)
     return fail(lock.error());
   std::unique_ptr<store> result{new store{files, folder, options}};
@@ -96,7 +101,7 @@ expected<void> store::remove_temporary_files() {
   if (!names)
     return fail(names.error());
   for (const auto& name : *names)
-    if (name.ends_with(".seg.tmp"))
+    if (name.ends_with(".tmp"))
       if (auto ok = files_.remove(folder_ / name); !ok)
         return ok;
   return {};
@@ -108,7 +113,7 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
     return fail(where.reason.code,
       to_string(where) +
         "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
-        "else is damaged, and without this file the store starts, but lacks what it holds");
+        "else is damaged, `sluice store repair` saves what is whole");
   };
   if (!found.damages.empty())
     return refuse(found.damages.front());
@@ -159,7 +164,7 @@ welcome store::greet(const hello& question) {
   auto mine = last(question.stream);
   adopted_.erase(question.stream);
   auto is_elsewhere = question.store != id128{} && question.store != identity_;
-  auto gap_end = is_elsewhere ? adopted_gap(mine, question.last) : std::nullopt;
+  auto gap_end = is_elsewhere ? adopted_gap_end(mine, question.last) : std::nullopt;
   if (!gap_end || adopted_.size() >= max_adopted)
     return {question.stream, mine, identity_};
   adopted_[question.stream] = {question.last, *gap_end};
@@ -175,7 +180,11 @@ std::optional<frame> store::gap_before(const frame_header& next, const stream_po
   auto adopted = adopted_.find(next.stream);
   if (adopted == adopted_.end() || adopted->second.joins != joins)
     return std::nullopt;
-  return make_adopted_gap(last(next.stream), adopted->second.gap_end, next);
+  frame_header like;
+  like.stream = next.stream;
+  like.labels = next.labels;
+  like.record_count = 0;
+  return make_gap(like, last(next.stream), adopted->second.gap_end, gap_reason::stored_elsewhere, next.first_timestamp);
 }
 
 std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestamp now) {
@@ -311,7 +320,8 @@ expected<void> store::start_segment(timestamp now) {
   segment_header header{next_number_, now, {}};
   for (const auto& [stream, state] : streams_)
     header.streams.push_back({stream, state.last, state.stored});
-  auto writer = segment_writer::create(files_, folder_, std::move(header), options_.durability);
+  auto writer =
+    segment_writer::create(files_, folder_ / segment_name(next_number_), std::move(header), options_.durability);
   if (!writer)
     return fail(writer.error());
   active_ = std::move(*writer);

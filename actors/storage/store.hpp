@@ -54,6 +54,9 @@ struct store_counters {
   expired_segments expired;
 };
 
+/// Locks a store folder against other writers. Errors: locked, naming store and holder, those of the file system.
+expected<std::unique_ptr<file_lock>> lock_store(file_system& files, const std::filesystem::path& folder);
+
 /// The writing side of a store folder (docs/specs/segment.md): appends frames to the active segment and knows where
 /// every stream goes on. What `commit` acknowledges is as durable as the options say, stored once and in order.
 /// Not thread-safe; calls block on the disk. One store at a time has a folder.

@@ -1,6 +1,7 @@
 """`sluice store inspect` and `verify`, rotation, and what a start makes of a store that a crash left behind."""
 
 import json
+import pathlib
 import re
 
 import pytest
@@ -137,6 +138,63 @@ def test_a_receiver_does_not_start_over_corruption(sluice):
     result = sluice.run("receive", "--listen", "tcp://127.0.0.1:0", "--store", receiver.store)
     assert result.code == 65 and f"{victim}:" in result.err, result
     assert victim.read_bytes() == before
+
+
+def repair(sluice, store):
+    return sluice.run("store", "repair", store)
+
+
+def test_repair_of_a_whole_store(sluice):
+    receiver = sluice.receiver()
+    sluice.ship(receiver, sluice.file("log", log_lines(1000, 30)))
+    refused = repair(sluice, receiver.store)
+    assert refused.code == 74 and str(receiver.pid) in refused.err, refused
+    assert receiver.stop() == 0
+    result = repair(sluice, receiver.store)
+    assert result.code == 0 and b": whole" in result.out and b"1 segments, 0 written anew" in result.out, result
+    missing = repair(sluice, sluice.tmp / "missing")
+    assert missing.code == 74 and not (sluice.tmp / "missing").exists(), missing
+
+
+@pytest.mark.parametrize("which", ["first", "newest"])
+def test_a_repaired_store_starts_again(sluice, which):
+    arguments = ("--segment-bytes", "256KiB")
+    receiver = sluice.receiver("store", *arguments)
+    data = noise(600_000, 31)
+    path = sluice.file("log", data)
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    victim = segments(receiver.store)[0 if which == "first" else -1]
+    flip(victim, victim.stat().st_size // 2)
+    damaged = victim.read_bytes()
+    result = repair(sluice, receiver.store)
+    assert result.code == 65 and "lacks at least 1 frames" in result.err, result
+    assert f"{victim}: written anew" in result.out.decode(), result
+    assert pathlib.Path(f"{victim}.broken").read_bytes() == damaged
+    assert verify(sluice, receiver.store).code == 0
+    receiver = sluice.receiver("store", *arguments)
+    more = noise(50_000, 32)
+    path.write_bytes(data + more)
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    stored = sluice.stored(receiver, path)
+    assert stored.endswith(more)
+    lost = len(data) + len(more) - len(stored)
+    assert 0 < lost < 20_000, lost
+
+
+def test_a_repair_that_loses_nothing(sluice):
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB")
+    data = noise(200_000, 33)
+    path = sluice.file("log", data)
+    sluice.ship(receiver, path, "--batch-bytes", "16KiB")
+    assert receiver.stop() == 0
+    victim = segments(receiver.store)[0]
+    with victim.open("r+b") as shortened:
+        shortened.truncate(victim.stat().st_size - 30)  # part of the footer
+    assert verify(sluice, receiver.store).code == 65
+    result = repair(sluice, receiver.store)
+    assert result.code == 0 and b"1 written anew" in result.out, result
+    assert_same(sluice.stored(receiver, path), data)
 
 
 @pytest.mark.parametrize("tear", ["cut-within-a-frame", "cut-to-the-header", "garbage", "zeros", "half-a-frame-again"])

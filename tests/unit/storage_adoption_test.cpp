@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "actors/storage/adoption.hpp"
+#include "actors/storage/gap_frame.hpp"
 #include "actors/storage/store.hpp"
 #include "actors/storage/store_check.hpp"
 #include "tests/support/make_frame.hpp"
@@ -17,30 +17,30 @@ const auto start = test::at_seconds(1'700'000'000);
 const auto elsewhere = id128{9};
 
 TEST(storage_adoption, a_stream_goes_on_where_another_store_has_more_of_it) {
-  EXPECT_EQ(adopted_gap({5, 3, 300}, {5, 10, 1000}), (stream_point{5, 10, 1000}));
-  EXPECT_EQ(adopted_gap({5, 3, 300}, {6, 2, 1000}), (stream_point{6, 2, 1000}));
-  EXPECT_EQ(adopted_gap({}, {5, 10, 1000}), (stream_point{5, 10, 1000}));
+  EXPECT_EQ(adopted_gap_end({5, 3, 300}, {5, 10, 1000}), (stream_point{5, 10, 1000}));
+  EXPECT_EQ(adopted_gap_end({5, 3, 300}, {6, 2, 1000}), (stream_point{6, 2, 1000}));
+  EXPECT_EQ(adopted_gap_end({}, {5, 10, 1000}), (stream_point{5, 10, 1000}));
 }
 
 TEST(storage_adoption, a_stream_goes_on_here_where_the_other_store_has_no_more) {
-  EXPECT_FALSE(adopted_gap({5, 3, 300}, {5, 3, 300}));
-  EXPECT_FALSE(adopted_gap({5, 3, 300}, {6, 1, 200}));
-  EXPECT_FALSE(adopted_gap({}, {}));
+  EXPECT_FALSE(adopted_gap_end({5, 3, 300}, {5, 3, 300}));
+  EXPECT_FALSE(adopted_gap_end({5, 3, 300}, {6, 1, 200}));
+  EXPECT_FALSE(adopted_gap_end({}, {}));
 }
 
 TEST(storage_adoption, a_newer_epoch_here_stays_fenced) {
-  EXPECT_FALSE(adopted_gap({6, 1, 300}, {5, 10, 1000}));
+  EXPECT_FALSE(adopted_gap_end({6, 1, 300}, {5, 10, 1000}));
 }
 
 TEST(storage_adoption, positions_decide_where_sequences_went_back) {
-  EXPECT_EQ(adopted_gap({6, 2, 300}, {6, 1, 1000}), (stream_point{6, 1, 1000}));
+  EXPECT_EQ(adopted_gap_end({6, 2, 300}, {6, 1, 1000}), (stream_point{6, 1, 1000}));
 }
 
 TEST(storage_adoption, an_epoch_of_which_nothing_is_acknowledged_begins_behind_a_gap_of_an_older_one) {
-  EXPECT_EQ(adopted_gap({5, 3, 300}, {6, 0, 1000}), (stream_point{5, 4, 1000}));
-  EXPECT_EQ(adopted_gap({}, {6, 0, 1000}), (stream_point{1, 1, 1000}));
-  EXPECT_FALSE(adopted_gap({6, 3, 300}, {6, 0, 1000}));
-  EXPECT_FALSE(adopted_gap({}, {1, 0, 1000}));
+  EXPECT_EQ(adopted_gap_end({5, 3, 300}, {6, 0, 1000}), (stream_point{5, 4, 1000}));
+  EXPECT_EQ(adopted_gap_end({}, {6, 0, 1000}), (stream_point{1, 1, 1000}));
+  EXPECT_FALSE(adopted_gap_end({6, 3, 300}, {6, 0, 1000}));
+  EXPECT_FALSE(adopted_gap_end({}, {1, 0, 1000}));
 }
 
 class storage_adopting : public testing::Test {
