@@ -32,15 +32,22 @@ constexpr std::chrono::milliseconds commit_interval{5};
 /// How long it waits after a failure of the disk.
 constexpr std::chrono::seconds retry_interval{1};
 
+/// Of gaps, and of what is discarded.
+constexpr std::string_view drop_reason = "drop_oldest";
+
 /// What is done with the log at once, away from the actor.
 struct spool_job {
   std::vector<frame> frames; ///< To be written.
+  bool drops = false;        ///< The oldest is to make room.
   bool reads = false;
+
+  bool is_nothing() const noexcept { return frames.empty() && !drops && !reads; }
 };
 
 struct spool_outcome {
   std::vector<expected<ack>> answers; ///< One per frame.
   spool_content written;
+  expected<spool_content> dropped;
   expected<std::vector<frame>> out;
   expected<void> reclaimed;
 };
@@ -52,6 +59,8 @@ spool_outcome perform(spool_log& log, const spool_job& job, std::size_t window_b
     result.answers = log.append(job.frames, now);
   result.written = log.waiting();
   result.written.remove(before);
+  if (job.drops)
+    result.dropped = log.drop_oldest(drop_reason, now);
   if (job.reads)
     result.out = log.read(window_bytes);
   result.reclaimed = log.reclaim();
@@ -63,9 +72,11 @@ struct spool_state {
 
   /// A stream on its way through.
   struct route {
-    upstream_actor upstream;          ///< Nobody, if an earlier process has left it.
-    std::optional<std::uint64_t> end; ///< Where its source has ended.
-    bool is_closed = false;           ///< It will not go on.
+    upstream_actor upstream{};          ///< Nobody, if an earlier process has left it.
+    std::optional<std::uint64_t> end{}; ///< Where its source has ended.
+    bool is_closed = false;             ///< It will not go on.
+    bool is_asked = false;              ///< Its source waits for the receiver's answer.
+    std::optional<welcome> answer{};    ///< The receiver's.
   };
 
   spool_state(spool_actor::pointer self, environment& env, spool_config config, shipper_actor next)
@@ -82,14 +93,7 @@ struct spool_state {
   spool_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
     return {
-      [this](const open_stream& x) {
-        if (x.rereadable && !config_.takes_all) {
-          passing_.insert(x.stream);
-          self_->send(next_, x);
-        } else {
-          later([this, x] { open(x); });
-        }
-      },
+      [this](const open_stream& x) { later([this, x] { open(x); }); },
       [this](const restart_stream& x) {
         if (passing_.contains(x.stream))
           self_->send(next_, x);
@@ -161,7 +165,7 @@ struct spool_state {
         co_return;
       }
       auto job = plan();
-      if (job.reads || !job.frames.empty())
+      if (!job.is_nothing())
         settle(job,
           co_await run_blocking(self_, env_.io, [log = log_, job, window = config_.window_bytes, now = env_.now()] {
             return perform(*log, job, window, now);
@@ -176,14 +180,14 @@ struct spool_state {
     if (auto& cut = log_->recovery().cut)
       spdlog::warn("spool: cut {} bytes off: {}", cut->bytes, to_string(cut->where));
     auto& left = log_->waiting();
-    if (left.frames > 0)
+    if (!log_->found().empty())
       spdlog::info("spool {}: an earlier process has left {} records ({} bytes) of {} streams; what of them is not yet "
                    "acknowledged is shipped first",
         config_.folder.string(), left.records, left.bytes, log_->found().size());
     received_ = left;
     metrics_.received(left.records, left.bytes);
     for (auto& [id, labels] : log_->found()) {
-      streams_[id] = {{}, log_->last(id).position, true};
+      streams_[id] = {.end = log_->last(id).position, .is_closed = true};
       ending_.insert(id);
       self_->send(next_, open_stream{id, labels, self_->ctrl(), false});
     }
@@ -201,18 +205,31 @@ struct spool_state {
   }
 
   void open(const open_stream& x) {
-    auto [at, is_new] = streams_.try_emplace(x.stream);
-    at->second = {caf::actor_cast<upstream_actor>(x.upstream), std::nullopt, false};
+    auto is_known = streams_.contains(x.stream);
+    if (x.rereadable && !config_.takes_all && !is_known) {
+      passing_.insert(x.stream);
+      self_->send(next_, x);
+      return;
+    }
+    auto& to = streams_[x.stream];
+    to.upstream = caf::actor_cast<upstream_actor>(x.upstream);
+    to.end.reset();
+    to.is_closed = false;
     ending_.erase(x.stream);
-    if (is_new)
+    if (!is_known)
       self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl(), x.rereadable});
-    self_->send(at->second.upstream, welcome{x.stream, log_->last(x.stream)});
+    if (!x.rereadable)
+      self_->send(to.upstream, welcome{x.stream, log_->last(x.stream)});
+    else if (to.answer)
+      self_->send(to.upstream, welcome{x.stream, log_->adopt(*to.answer)});
+    else
+      to.is_asked = true;
   }
 
   void take(const frame& x) {
     auto& header = x.header();
     metrics_.received(header.stored_records(), header.source_bytes());
-    spool_content content{1, header.stored_records(), header.source_bytes()};
+    spool_content content{header.stored_records(), header.source_bytes()};
     received_.add(content);
     queued_.add(content);
     queued_frame_bytes_ += x.size();
@@ -245,6 +262,9 @@ struct spool_state {
     connected_ = may_read_ = true;
     log_->resume(x.stream, x.last);
     self_->send(next_, restart_stream{x.stream, x.last});
+    found->second.answer = x;
+    if (std::exchange(found->second.is_asked, false))
+      self_->send(found->second.upstream, welcome{x.stream, log_->adopt(x)});
     if (found->second.end)
       ending_.insert(x.stream);
   }
@@ -252,7 +272,7 @@ struct spool_state {
   void settle(const ack& x) {
     if (!streams_.contains(x.stream))
       return;
-    may_read_ = true;
+    may_read_ = may_drop_ = true;
     log_->acknowledge(x.stream, x.last);
     close_if_done(x.stream);
   }
@@ -274,6 +294,7 @@ struct spool_state {
         break;
       made.frames.push_back(next);
     }
+    made.drops = config_.drops_oldest && may_drop_ && made.frames.empty() && !frames_.empty();
     return made;
   }
 
@@ -307,6 +328,13 @@ struct spool_state {
     written_records_->inc(static_cast<std::int64_t>(result.written.records));
     written_bytes_->inc(static_cast<std::int64_t>(result.written.bytes));
     settle_writes(job, result);
+    if (!result.dropped) {
+      fail_for_now(result.dropped.error());
+    } else if (job.drops) {
+      may_drop_ = result.dropped->records > 0;
+      received_.remove(*result.dropped);
+      metrics_.discarded(drop_reason, result.dropped->records);
+    }
     if (!result.out) {
       fail_for_now(result.out.error());
     } else {
@@ -334,7 +362,7 @@ struct spool_state {
         continue;
       }
       durable.try_emplace(header.stream, answer->last);
-      done.add({1, header.stored_records(), header.source_bytes()});
+      done.add({header.stored_records(), header.source_bytes()});
       queued_frame_bytes_ -= job.frames[i].size();
     }
     queued_.remove(done);
@@ -367,7 +395,7 @@ struct spool_state {
     std::vector<stream_id> told;
     std::erase_if(ending_, [&](const stream_id& id) {
       auto handed_on = log_->handed_on_to(id);
-      if (!handed_on || log_->last(id).position < *streams_.at(id).end)
+      if (!handed_on || std::max(log_->last(id).position, *handed_on) < *streams_.at(id).end)
         return false;
       self_->send(next_, end_stream{id, *handed_on});
       told.push_back(id);
@@ -469,6 +497,7 @@ struct spool_state {
   std::unordered_set<stream_id> passing_; ///< Not spooled.
   std::unordered_set<stream_id> ending_;  ///< Have an end that the shipper has not been told.
   bool may_read_ = false;                 ///< There may be frames that can be handed on.
+  bool may_drop_ = true;                  ///< There may be frames that can be dropped.
   bool connected_ = false;                ///< A receiver has answered.
   bool input_ended_ = false;
   bool end_is_told_ = false;

@@ -16,7 +16,8 @@ struct environment;
 struct spool_config {
   std::filesystem::path folder;
   spool_limits limits;
-  bool takes_all = false; ///< Streams too whose source can be read again.
+  bool takes_all = false;    ///< Streams too whose source can be read again.
+  bool drops_oldest = false; ///< When it is full; otherwise it takes no more.
   /// Bytes of frames that may be handed on and not acknowledged.
   std::size_t window_bytes = 8 * 1024 * 1024;
   /// Once the input has ended, how long after its start a drain still waits for a receiver that has never answered; for

@@ -23,13 +23,44 @@ store_options options_for(const spool_limits& limits) {
 }
 
 spool_content content_of(const frame_header& x) {
-  return {1, x.stored_records(), x.source_bytes()};
+  return {x.stored_records(), x.source_bytes()};
 }
 
 spool_content content_of(const frame_entry& x) {
   if (x.kind == frame_kind::gap)
-    return {1, 0, 0};
-  return {1, x.record_count, x.last.position - x.position_begin};
+    return {};
+  return {x.record_count, x.last.position - x.position_begin};
+}
+
+/// A gap in the place of a frame of records.
+expected<frame> gap_in_place_of(
+  const frame_entry& x, const segment_index& index, std::string_view reason, timestamp now) {
+  frame_header header;
+  header.kind = frame_kind::gap;
+  header.stream = index.streams[x.stream];
+  header.labels = index.label_sets[x.labels];
+  header.epoch = x.last.epoch;
+  header.sequence = x.last.sequence;
+  header.record_count = x.record_count;
+  header.first_timestamp = header.last_timestamp = now;
+  header.position_begin = x.position_begin;
+  header.position_end = x.last.position;
+  return frame::encode(std::move(header), as_bytes(reason));
+}
+
+/// A sealed segment like `from`, with gaps in the place of frames of records.
+expected<buffer> without_records(const segment_reader& from, std::string_view reason, timestamp now) {
+  auto content = encode_segment_header(from.header());
+  segment_index_builder made;
+  for (auto& entry : from.index().frames) {
+    auto next = entry.kind == frame_kind::gap ? from.load(entry) : gap_in_place_of(entry, from.index(), reason, now);
+    if (!next)
+      return fail(next.error());
+    made.add(next->header(), content.size());
+    content.append(next->bytes());
+  }
+  content.append(encode_footer(made.index(), content.size()).view());
+  return content;
 }
 
 bool joins(const stream_point& last, const frame_entry& next) {
@@ -45,13 +76,11 @@ bool is_damage(errc code) {
 } // namespace
 
 void spool_content::add(const spool_content& x) noexcept {
-  frames += x.frames;
   records += x.records;
   bytes += x.bytes;
 }
 
 void spool_content::remove(const spool_content& x) noexcept {
-  frames -= x.frames;
   records -= x.records;
   bytes -= x.bytes;
 }
@@ -136,6 +165,38 @@ expected<void> spool_log::follow_rotation() {
       return fail(info.error());
   }
   return {};
+}
+
+expected<spool_content> spool_log::drop_oldest(std::string_view reason, timestamp now) {
+  for (auto at = segments_.begin(); at + 1 < segments_.end(); ++at) {
+    if (at->number <= segment_ || at->is_dropped)
+      continue;
+    auto opened = segment_reader::open(files_, path_of(at->number));
+    if (!opened)
+      return fail(opened.error());
+    if (!is_untouched(opened->index()))
+      continue;
+    auto content = without_records(*opened, reason, now);
+    if (!content)
+      return fail(content.error());
+    if (auto ok = replace_file(files_, path_of(at->number), content->text()); !ok)
+      return fail(ok.error());
+    at->bytes = content->size();
+    at->is_dropped = true;
+    spool_content dropped;
+    for (auto& entry : opened->index().frames)
+      dropped.add(content_of(entry));
+    waiting_.remove(dropped);
+    return dropped;
+  }
+  return spool_content{};
+}
+
+bool spool_log::is_untouched(const segment_index& segment) const {
+  return std::ranges::all_of(segment.frames, [&](auto& x) {
+    auto found = streams_.find(segment.streams[x.stream]);
+    return found != streams_.end() && x.last > found->second.handed;
+  });
 }
 
 void spool_log::resume(const stream_id& id, const stream_point& last) {

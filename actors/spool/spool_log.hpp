@@ -24,7 +24,6 @@ struct spool_limits {
 
 /// How much some frames hold.
 struct spool_content {
-  std::uint64_t frames = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes = 0; ///< Of the source.
 
@@ -53,11 +52,19 @@ public:
   /// The newest durable point of a stream; zeros if it is not known.
   stream_point last(const stream_id& stream) const { return store_->last(stream); }
 
+  /// Where a stream goes on whose source can be read again, after what the receiver has answered: there, if it has more
+  /// than the spool, for instance because it was shipped past the spool.
+  stream_point adopt(const welcome& answer) { return store_->greet({answer.stream, answer.last, answer.store}).last; }
+
   /// Whether so many bytes of frames more keep to the bound; true for any number if nothing waits.
   bool has_room(std::size_t bytes) const;
 
   /// As `store::commit`.
   std::vector<expected<ack>> append(std::span<const frame> frames, timestamp now);
+
+  /// Replaces the frames of the oldest sealed segment of which nothing is handed on by gaps of the same sequences and
+  /// positions, with `reason`. Returns what was dropped; nothing if there is no such segment.
+  expected<spool_content> drop_oldest(std::string_view reason, timestamp now);
 
   // -- out --------------------------------------------------------------------
 
@@ -114,6 +121,7 @@ private:
   struct held_segment {
     std::uint64_t number = 0;
     std::uint64_t bytes = 0; ///< Of the file, once sealed.
+    bool is_dropped = false; ///< Holds gaps only.
   };
 
   spool_log(file_system& files, std::filesystem::path folder, const spool_limits& limits)
@@ -132,6 +140,7 @@ private:
   void count_acked(outbound& stream, const stream_point& end, const spool_content& content);
   void get_stuck(const stream_id& id, outbound& stream, const error& reason);
   expected<bool> is_oldest_acknowledged();
+  bool is_untouched(const segment_index& segment) const;
 
   file_system& files_;
   std::filesystem::path folder_;

@@ -22,7 +22,7 @@ struct store_options {
   std::chrono::nanoseconds segment_age = std::chrono::hours{1};
   /// Of the file system; at or above it nothing is accepted until it is five percentage points emptier.
   unsigned max_used_percent = 90;
-  retention_limits retention;
+  retention_limits retention{};
   std::size_t max_streams = segment_limits::max_streams; ///< Remembered across segments.
 };
 

@@ -57,6 +57,14 @@ std::string line_of(std::size_t bytes) {
   return std::string(bytes - 1, 'x') + '\n';
 }
 
+frame frame_of(frame_header header, std::string_view text) {
+  lines_payload payload;
+  payload.append(text);
+  auto bytes = std::move(payload).finish(start);
+  header.first_timestamp = header.last_timestamp = start;
+  return frame::encode(header, bytes.view()).value();
+}
+
 TEST_F(spool, hands_on_in_stored_order_once_the_receiver_has_answered) {
   open();
   append({a.lines("1\n"), b.lines("1\n"), a.lines("2\n")});
@@ -88,13 +96,13 @@ TEST_F(spool, hands_on_no_more_than_the_window) {
 TEST_F(spool, counts_what_is_not_acknowledged) {
   open();
   append({a.lines("1\n2\n"), b.lines("three\n"), a.lines("4\n")});
-  EXPECT_EQ(log_->waiting(), (spool_content{3, 4, 12}));
+  EXPECT_EQ(log_->waiting(), (spool_content{4, 12}));
   log_->resume(a.stream(), {});
   log_->resume(b.stream(), b.last());
   EXPECT_EQ(read(), "a1 a2 ");
-  EXPECT_EQ(log_->waiting(), (spool_content{2, 3, 6})) << "b is acknowledged";
+  EXPECT_EQ(log_->waiting(), (spool_content{3, 6})) << "b is acknowledged";
   log_->acknowledge(a.stream(), {1, 1, 4});
-  EXPECT_EQ(log_->waiting(), (spool_content{1, 1, 2}));
+  EXPECT_EQ(log_->waiting(), (spool_content{1, 2}));
   EXPECT_FALSE(log_->is_all_acknowledged());
   log_->acknowledge(a.stream(), a.last());
   EXPECT_EQ(log_->waiting(), spool_content{});
@@ -110,12 +118,12 @@ TEST_F(spool, goes_on_after_a_crash_where_the_receiver_says) {
   files.crash();
   open();
   EXPECT_EQ(log_->found().size(), 2u);
-  EXPECT_EQ(log_->waiting().frames, 3u);
+  EXPECT_EQ(log_->waiting().records, 3u);
   EXPECT_EQ(log_->last(a.stream()), a.last());
   log_->resume(a.stream(), {1, 1, 2});
   log_->resume(b.stream(), {});
   EXPECT_EQ(read(), "a2 b1 ");
-  EXPECT_EQ(log_->waiting().frames, 2u);
+  EXPECT_EQ(log_->waiting().records, 2u);
 }
 
 TEST_F(spool, gives_out_again_what_the_receiver_has_not) {
@@ -222,17 +230,12 @@ TEST_F(spool, waits_for_the_end_of_an_epoch_before_the_next) {
   open();
   auto first = a.lines("1\n");
   append({first});
-  frame_maker later{make_stream(0)};
   frame_header header;
   header.stream = a.stream();
   header.epoch = 2;
   header.position_begin = 2;
   header.position_end = 4;
-  lines_payload payload;
-  payload.append("2\n");
-  auto bytes = std::move(payload).finish(start);
-  header.first_timestamp = header.last_timestamp = start;
-  append({frame::encode(header, bytes.view()).value()});
+  append({frame_of(header, "2\n")});
   log_->resume(a.stream(), {});
   EXPECT_EQ(read(), "a1 ");
   EXPECT_EQ(log_->handed_on_to(a.stream()), std::nullopt);
@@ -278,6 +281,74 @@ TEST_F(spool, passes_over_a_stream_that_is_forgotten) {
   EXPECT_EQ(read(), "b1 ");
   log_->acknowledge(b.stream(), b.last());
   EXPECT_TRUE(log_->is_all_acknowledged());
+}
+
+TEST_F(spool, drops_the_oldest_that_is_not_on_its_way) {
+  open();
+  for (int i = 0; i < 7; ++i)
+    append({a.lines(line_of(large))});
+  ASSERT_EQ(segments(), 4u);
+  log_->resume(a.stream(), {});
+  EXPECT_EQ(read(1), "a1 ");
+  auto full = log_->disk_bytes();
+  for (int i = 0; i < 2; ++i) {
+    auto dropped = log_->drop_oldest("drop_oldest", start);
+    ASSERT_TRUE(dropped) << dropped.error().message;
+    EXPECT_EQ(*dropped, (spool_content{2, 2 * large})) << "a segment";
+  }
+  EXPECT_EQ(log_->drop_oldest("drop_oldest", start).value(), spool_content{}) << "the active one stays";
+  EXPECT_EQ(log_->waiting(), (spool_content{3, 3 * large}));
+  EXPECT_LT(log_->disk_bytes(), full - 4 * large + 8 * 1024);
+  auto frames = log_->read(window).value();
+  ASSERT_EQ(frames.size(), 6u);
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    auto& header = frames[i].header();
+    auto is_gap = i >= 1 && i <= 4;
+    EXPECT_EQ(header.kind, is_gap ? frame_kind::gap : frame_kind::records) << i;
+    EXPECT_EQ(header.end_point(), (stream_point{1, i + 2, (i + 2) * large}));
+    EXPECT_EQ(header.record_count, 1u);
+    if (is_gap)
+      EXPECT_EQ(as_text(frames[i].payload()), "drop_oldest");
+  }
+  log_->acknowledge(a.stream(), a.last());
+  EXPECT_EQ(log_->waiting(), spool_content{});
+  log_.reset();
+  auto verified = verify_store(files, folder, [](const damage& x) { ADD_FAILURE() << to_string(x); });
+  EXPECT_TRUE(verified && verified->problems == 0);
+}
+
+TEST_F(spool, drops_nothing_that_was_handed_on_once) {
+  open();
+  for (int i = 0; i < 5; ++i)
+    append({a.lines(line_of(large))});
+  log_->resume(a.stream(), {});
+  read();
+  log_->resume(b.stream(), {});
+  append({b.lines("1\n")});
+  log_->resume(b.stream(), b.last());
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(log_->drop_oldest("drop_oldest", start).value(), spool_content{});
+}
+
+TEST_F(spool, goes_on_where_a_receiver_is_that_was_fed_past_it) {
+  open();
+  auto elsewhere = make_stream(9).source;
+  EXPECT_EQ(log_->adopt({a.stream(), {}, elsewhere}), stream_point{});
+  stream_point there{3, 7, 1'000};
+  EXPECT_EQ(log_->adopt({a.stream(), there, elsewhere}), there);
+  log_->resume(a.stream(), there);
+  EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{1'000});
+  frame_header header;
+  header.stream = a.stream();
+  header.epoch = 4;
+  header.position_begin = 1'000;
+  header.position_end = 1'002;
+  append({frame_of(header, "2\n")});
+  EXPECT_EQ(read(), "a1 ");
+  EXPECT_EQ(log_->waiting(), (spool_content{1, 2}));
+  log_->acknowledge(a.stream(), {4, 1, 1'002});
+  EXPECT_TRUE(log_->is_all_acknowledged());
+  EXPECT_EQ(log_->waiting(), spool_content{});
 }
 
 TEST_F(spool, is_a_store_that_verifies) {
