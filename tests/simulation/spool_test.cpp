@@ -23,6 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 
 const endpoint receiver_address{"sim", "receiver", 1};
+constexpr auto spool_folder = "/state/spool";
+constexpr auto log_path = "/log";
 constexpr auto fault_time = 5s; ///< After which nothing fails any more.
 
 /// What programs have written into a pipe that outlives its readers.
@@ -64,15 +66,22 @@ private:
 };
 
 struct spool_coverage {
-  std::uint64_t kills = 0, power_failures = 0, left_over = 0, full = 0, unconfirmed = 0;
+  std::uint64_t kills = 0, power_failures = 0, left_over = 0, dropped = 0, unconfirmed = 0;
 };
 
-/// Processes on one machine ship what they read from a pipe through a spool, one after the other because each is
-/// killed, over a network with faults, to a receiver that crashes too.
+enum class spool_use {
+  block,       ///< A pipe, whose reading stops when the spool is full.
+  drop_oldest, ///< A pipe; the spool drops its oldest when it is full.
+  spill,       ///< A file, which some processes ship through the spool and some past it.
+};
+
+/// Processes on one machine ship what they read through a spool, one after the other because each is killed, over a
+/// network with faults, to a receiver that crashes too.
 class spool_run {
 public:
-  spool_run(std::uint64_t seed, bool disk_ignores_syncs)
-    : seed_(seed), world_(seed, surroundings(seed)), receiver_(world_, receiver_address, seed, {}, {}), files_(seed) {
+  spool_run(std::uint64_t seed, spool_use use, bool disk_ignores_syncs = false)
+    : use_(use), seed_(seed), world_(seed, surroundings(seed)), receiver_(world_, receiver_address, seed, {}, {}),
+      files_(seed) {
     if (disk_ignores_syncs)
       files_.ignore_syncs();
     auto lines = 100 + world_.random_below(2'000);
@@ -80,6 +89,8 @@ public:
       pipe_.text += fmt::format("{} {}\n", i, std::string(world_.random_below(100), 'x'));
     if (world_.random_below(2) == 0)
       pipe_.text.pop_back();
+    if (use == spool_use::spill)
+      files_.set_content(log_path, pipe_.text);
   }
 
   std::string run() {
@@ -122,12 +133,15 @@ private:
     shipper_config ship;
     ship.to = receiver_address;
     ship.retry = {.initial = 10ms, .max = 1s};
-    auto shipper = process_->own(spawn_shipper(system, env, ship));
     spool_config config;
-    config.folder = "/state/spool";
+    config.folder = spool_folder;
     config.limits.least_segment_bytes = 1024 + seed_ % 8 * 1024;
     config.limits.max_bytes = 16 * 1024 + seed_ % 5 * 64 * 1024;
     config.window_bytes = 1 + seed_ % 7 * 4 * 1024;
+    config.drops_oldest = use_ == spool_use::drop_oldest;
+    config.takes_all = world_.random_below(3) != 0;
+    ship.epoch = readers_.size() + 1;
+    auto shipper = process_->own(spawn_shipper(system, env, ship));
     spool_ = process_->own(spawn_spool(system, env, config, shipper));
     auto pool = std::make_shared<buffer_pool>();
     batch_limits limits{.max_bytes = 256 + seed_ % 3 * 4 * 1024, .timeout = 100ms};
@@ -135,16 +149,24 @@ private:
     auto batcher = process_->own(spawn_batcher(system, limits, pool, compressor));
     file_source_config source;
     source.producer.fill(7);
-    source.paths = {"-"};
-    source.opened["-"] = std::make_shared<sim_pipe>(world_, pipe_);
+    source.epoch = ship.epoch;
+    if (use_ == spool_use::spill) {
+      source.paths = {log_path};
+    } else {
+      source.paths = {"-"};
+      source.opened["-"] = std::make_shared<sim_pipe>(world_, pipe_);
+    }
     source.window_bytes = 32 * 1024;
     source.limits.max_bytes = limits.max_bytes;
-    EXPECT_TRUE(source.labels.set("reader", std::to_string(readers_.size())));
+    EXPECT_TRUE(source.labels.set("reader", name_of(readers_.size())));
     process_->own(spawn_file_source(system, env, source, pool, batcher));
     stats_ = process_->own(spawn_stats_aggregator(system, env, {}));
     drained_ = process_->ask<ship_status>(spool_, drain_atom_v);
     readers_.push_back({pipe_.taken, 0, 0});
   }
+
+  /// What the stream is labelled with: a file's is always the same one.
+  std::string name_of(std::size_t reader) const { return use_ == spool_use::spill ? "all" : std::to_string(reader); }
 
   std::size_t written() {
     return static_cast<std::size_t>(
@@ -199,12 +221,19 @@ private:
       files_.crash();
     }
     world_.after(100ms, [this] {
-      seen.left_over += !list_segments(files_, "/state/spool").value().empty();
+      seen.left_over += has_segments();
       start();
     });
   }
 
+  bool has_segments() {
+    auto found = list_segments(files_, spool_folder);
+    return found && !found->empty();
+  }
+
   std::string check_end() {
+    if (use_ == spool_use::spill)
+      pipe_.taken = pipe_.text.size();
     if (pipe_.taken != pipe_.text.size())
       return "the pipe is not empty";
     readers_.back().end = pipe_.taken;
@@ -215,7 +244,7 @@ private:
     for (std::string component : {"source", "batcher", "compressor", "spool", "shipper"})
       if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
         return fmt::format("the ledger of {} does not balance: {}", component, to_string(found));
-    if (!list_segments(files_, "/state/spool").value().empty())
+    if (has_segments())
       return "the spool is not empty";
     return {};
   }
@@ -228,16 +257,59 @@ private:
       verify_store(receiver_.files(), receiver_.folder(), [&](const damage& x) { problem = to_string(x); });
     if (!verified || verified->problems > 0)
       return "verify: " + problem;
-    for (std::size_t i = 0; i < readers_.size(); ++i) {
-      auto& reader = readers_[i];
-      auto found = stored(i);
-      auto taken = std::string_view{pipe_.text}.substr(reader.begin, reader.end - reader.begin);
-      if (!taken.starts_with(found))
-        return fmt::format("reader {}: what is stored is not what was read", i);
-      if (found.size() < reader.confirmed)
-        return fmt::format("reader {}: {} bytes are stored, {} were confirmed", i, found.size(), reader.confirmed);
-    }
+    if (use_ == spool_use::spill)
+      return stored(0) == pipe_.text ? "" : "what is stored is not the file";
+    for (std::size_t i = 0; i < readers_.size(); ++i)
+      if (auto failure = check_reader(i); !failure.empty())
+        return fmt::format("reader {}: {}", i, failure);
     return {};
+  }
+
+  std::string check_reader(std::size_t number) {
+    auto& reader = readers_[number];
+    auto taken = std::string_view{pipe_.text}.substr(reader.begin, reader.end - reader.begin);
+    auto found = covered(number);
+    seen.dropped += found.gap_records;
+    if (found.bytes < reader.confirmed)
+      return fmt::format("{} bytes are accounted for, {} were confirmed", found.bytes, reader.confirmed);
+    if (auto lines = count_lines(taken.substr(0, found.bytes)); found.records + found.gap_records != lines)
+      return fmt::format("{} records are stored and {} dropped of {}", found.records, found.gap_records, lines);
+    if (auto text = stored(number); found.gap_records == 0 ? !taken.starts_with(text) : !has_lines(taken, text))
+      return "what is stored is not what was read";
+    return {};
+  }
+
+  /// Whether `some` are lines of `all`, in order.
+  static bool has_lines(std::string_view all, std::string_view some) {
+    while (!some.empty()) {
+      auto line = some.substr(0, some.find('\n') + 1);
+      auto at = all.find(line.empty() ? some : line);
+      if (at == all.npos)
+        return false;
+      some.remove_prefix(line.empty() ? some.size() : line.size());
+      all.remove_prefix(at + line.size());
+    }
+    return true;
+  }
+
+  struct coverage {
+    std::uint64_t bytes = 0, records = 0, gap_records = 0;
+  };
+
+  /// What the store knows of what a reader has read.
+  coverage covered(std::size_t reader) {
+    coverage found;
+    auto segments = list_segments(receiver_.files(), receiver_.folder()).value();
+    for (auto& segment : segments) {
+      auto opened = segment_reader::open(receiver_.files(), segment.path).value();
+      for (auto& x : opened.index().frames) {
+        if (*opened.index().label_sets[x.labels].find("reader") != name_of(reader))
+          continue;
+        found.bytes = x.last.position;
+        (x.kind == frame_kind::gap ? found.gap_records : found.records) += x.record_count;
+      }
+    }
+    return found;
   }
 
   std::string stored(std::size_t reader) {
@@ -247,12 +319,13 @@ private:
       return true;
     });
     query_options query;
-    query.labels = {{"reader", std::to_string(reader)}};
+    query.labels = {{"reader", name_of(reader)}};
     EXPECT_TRUE(run_query(receiver_.files(), receiver_.folder(), query, *writer, [](const damage&) {}));
     writer->finish();
     return found;
   }
 
+  spool_use use_;
   std::uint64_t seed_;
   sim_world world_;
   sim_receiver receiver_;
@@ -273,30 +346,46 @@ std::uint64_t seeds(std::uint64_t otherwise) {
 class spool_simulation : public testing::Test {
 protected:
   void SetUp() override { spdlog::set_level(spdlog::level::off); }
+
+  void run_seeds(spool_use use) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
+      spool_run run{seed, use};
+      ASSERT_EQ(run.run(), "") << "seed " << seed;
+      seen.kills += run.seen.kills;
+      seen.power_failures += run.seen.power_failures;
+      seen.left_over += run.seen.left_over;
+      seen.dropped += run.seen.dropped;
+      seen.unconfirmed += run.seen.unconfirmed;
+    }
+    EXPECT_GT(seen.kills, 0u);
+    EXPECT_GT(seen.power_failures, 0u);
+    EXPECT_GT(seen.left_over, 0u);
+  }
+
+  spool_coverage seen;
 };
 
 } // namespace
 
 TEST_F(spool_simulation, stores_once_what_was_confirmed) {
-  spool_coverage seen;
-  for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
-    spool_run run{seed, false};
-    ASSERT_EQ(run.run(), "") << "seed " << seed;
-    seen.kills += run.seen.kills;
-    seen.power_failures += run.seen.power_failures;
-    seen.left_over += run.seen.left_over;
-    seen.unconfirmed += run.seen.unconfirmed;
-  }
-  EXPECT_GT(seen.kills, 0u);
-  EXPECT_GT(seen.power_failures, 0u);
-  EXPECT_GT(seen.left_over, 0u);
+  run_seeds(spool_use::block);
   EXPECT_GT(seen.unconfirmed, 0u);
+  EXPECT_EQ(seen.dropped, 0u);
 }
 
-// A test of the test above.
+TEST_F(spool_simulation, accounts_for_what_it_drops) {
+  run_seeds(spool_use::drop_oldest);
+  EXPECT_GT(seen.dropped, 0u);
+}
+
+TEST_F(spool_simulation, stores_a_file_once_whether_it_is_spilled_or_not) {
+  run_seeds(spool_use::spill);
+}
+
+// A test of the tests above.
 TEST_F(spool_simulation, notices_a_disk_that_forgets) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed)
-    if (auto failure = spool_run{seed, true}.run(); !failure.empty()) {
+    if (auto failure = spool_run{seed, spool_use::block, true}.run(); !failure.empty()) {
       fmt::print("seed {}: {}\n", seed, failure);
       return;
     }
