@@ -1,6 +1,8 @@
 #include "actors/source/file_discovery.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -175,12 +177,14 @@ const std::string* file_discovery::base_of(const std::string& path) const {
   return nullptr;
 }
 
-/// Whether it begins as what is followed at `base` does, or did when that was last looked at.
+/// Whether it is what a copy of the file at `base` may be, or of what that was when it was last looked at: nothing else
+/// is in it, as far as beginnings tell.
 bool file_discovery::is_copy(const sighting& seen, const std::string& base) {
   auto beginning = beginning_of(files_, seen.where);
   auto original = beginning_of(files_, base);
-  auto common = std::min(beginning.size(), original.size());
-  if (common > 0 && std::equal(beginning.begin(), beginning.begin() + common, original.begin()))
+  auto is_part = !beginning.empty() && beginning.size() <= original.size() &&
+                 std::equal(beginning.begin(), beginning.end(), original.begin());
+  if (is_part)
     return true;
   auto known = paths_.find(base);
   auto* entry = known == paths_.end() ? nullptr : registry_->find(known->second.which);
@@ -190,10 +194,26 @@ bool file_discovery::is_copy(const sighting& seen, const std::string& base) {
 /// Something is at `path` that was not there before, or the path has a history.
 void file_discovery::arrive(const std::string& path, const sighting* seen, findings& found) {
   bring_back(path, seen, found);
+  find_rotated(path, found);
+  if (!seen || seen->info.size == 0)
+    return;
+  findings last;
+  add(path, *seen, false, last);
+  // While that was looked at, it may have been rotated again, and something else identified.
+  siblings_.forget();
+  find_rotated(path, found);
+  std::ranges::move(last.files, std::back_inserter(found.files));
+  std::ranges::move(last.problems, std::back_inserter(found.problems));
+}
+
+/// What was rotated since something new was last found at `path`, and has not been seen there.
+void file_discovery::find_rotated(const std::string& path, findings& found) {
   auto rotated = siblings_.rotated(path);
   std::ranges::sort(rotated, {}, [](const sighting& x) { return x.info.birth; });
   auto newest = registry_->newest_at(path);
-  auto latest = seen ? identity_of(seen->info).birth : newest.value_or(0);
+  auto latest = newest.value_or(std::numeric_limits<std::int64_t>::min());
+  if (auto info = files_.info(path))
+    latest = std::max(latest, identity_of(*info).birth);
   for (auto& x : rotated) {
     auto which = identity_of(x.info);
     latest = std::max(latest, which.birth);
@@ -201,17 +221,21 @@ void file_discovery::arrive(const std::string& path, const sighting* seen, findi
     if (is_younger && x.info.size > 0 && !registry_->find(which) && !is_copy(x, path))
       add(path, x, true, found);
   }
-  registry_->set_newest(path, std::max(latest, newest.value_or(latest)));
-  if (seen && seen->info.size > 0)
-    add(path, *seen, false, found);
+  if (latest > std::numeric_limits<std::int64_t>::min())
+    registry_->set_newest(path, latest);
 }
 
-/// What was followed at `path` in an earlier run and is not finished, wherever it is now.
+/// What was followed at `path` in an earlier run and is not finished, wherever it is now. What is still at the path was
+/// written last.
 void file_discovery::bring_back(const std::string& path, const sighting* seen, findings& found) {
   auto taken = history_.extract(path);
   if (taken.empty())
     return;
-  for (auto& which : taken.mapped())
+  auto is_here = [&](const file_identity& which) { return seen && identity_of(seen->info) == which; };
+  auto& ordered = taken.mapped();
+  if (auto last = std::ranges::find_if(ordered, is_here); last != ordered.end())
+    std::rotate(last, last + 1, ordered.end());
+  for (auto& which : ordered)
     place(path, which, seen, found);
 }
 

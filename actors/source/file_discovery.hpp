@@ -117,6 +117,7 @@ private:
   const std::string* base_of(const std::string& path) const;
 
   void arrive(const std::string& path, const sighting* seen, findings& found);
+  void find_rotated(const std::string& path, findings& found);
   void bring_back(const std::string& path, const sighting* seen, findings& found);
   void place(const std::string& path, const file_identity& which, const sighting* seen, findings& found);
   std::optional<sighting> find_copy(const std::string& path, const file_head& head);

@@ -60,11 +60,13 @@ void input_table::welcome(source_input& x, const stream_point& last) {
   if (x.now == stage::announced)
     --unwelcomed_;
   x.now = stage::reading;
-  x.resume = last;
   x.is_at_end = false;
-  x.is_queued = false;
-  std::erase(to_read_, &x);
-  queue(x, turn::next);
+  if (x.is_queued && !x.resume)
+    std::erase(to_read_, &x);
+  if (!x.is_queued || !x.resume)
+    to_resume_.push_back(&x);
+  x.is_queued = true;
+  x.resume = last;
 }
 
 void input_table::acknowledge(source_input& x, std::uint64_t position) {
@@ -83,11 +85,12 @@ source_input* input_table::take_announceable() {
 }
 
 source_input* input_table::take_readable() {
-  auto may_read = !to_read_.empty() && (to_read_.front()->resume || in_flight_ < how_.window_bytes);
-  if (!may_read)
+  auto may_read = to_resume_.empty() && !to_read_.empty() && in_flight_ < how_.window_bytes;
+  if (to_resume_.empty() && !may_read)
     return nullptr;
-  auto* next = to_read_.front();
-  to_read_.pop_front();
+  auto& from = may_read ? to_read_ : to_resume_;
+  auto* next = from.front();
+  from.pop_front();
   next->is_queued = false;
   return next;
 }
@@ -184,11 +187,8 @@ void input_table::forget(source_input& x) {
 
 std::vector<source_input*> input_table::stop() {
   to_announce_.clear();
-  for (auto* x : std::exchange(to_read_, {})) {
+  for (auto* x : std::exchange(to_read_, {}))
     x->is_queued = false;
-    if (x->resume)
-      queue(*x);
-  }
   std::vector<source_input*> open;
   for (auto& [id, x] : inputs_)
     if ((x.now == stage::announced || x.now == stage::reading) && !x.resume)

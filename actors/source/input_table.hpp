@@ -48,7 +48,7 @@ public:
   /// gives credit back.
   source_input* take_readable();
 
-  /// Puts it at the end of those to be read, or where it is read next.
+  /// Puts it behind those to be read, or before them.
   enum class turn { last, next };
   void queue(source_input& x, turn when = turn::last);
 
@@ -85,7 +85,9 @@ public:
   std::vector<source_input*> stop();
 
   /// Whether nothing is announced, to be announced or to be read.
-  bool is_idle() const noexcept { return unwelcomed_ == 0 && to_announce_.empty() && to_read_.empty(); }
+  bool is_idle() const noexcept {
+    return unwelcomed_ == 0 && to_announce_.empty() && to_read_.empty() && to_resume_.empty();
+  }
 
   bool awaits_welcome() const noexcept { return unwelcomed_ > 0; }
 
@@ -99,7 +101,7 @@ private:
   std::unordered_map<stream_id, source_input> inputs_;
   std::map<std::string, lineage> lineages_; ///< By path.
   std::deque<source_input*> to_announce_;
-  std::deque<source_input*> to_read_; ///< Each once.
+  std::deque<source_input*> to_resume_, to_read_; ///< Each in one of them, once; what is to start over goes first.
   std::vector<source_input*> away_;
   std::deque<source_input*> over_;
   std::uint64_t in_flight_ = 0; ///< Bytes read and not acknowledged, over all inputs.

@@ -190,11 +190,12 @@ TEST_F(source_discovery, finds_the_copy_of_what_was_truncated) {
 }
 
 TEST_F(source_discovery, finds_no_copy_that_is_shorter_than_what_was_read) {
-  put("app.log", "first\nsecond\n");
+  std::string beginning(file_head::max_bytes, '.');
+  put("app.log", beginning + "first\nsecond\n");
   auto file = look().files.at(0);
-  put("app.log.1", "first\n");
+  put("app.log.1", beginning + "first\n");
   put("app.log", "3\n");
-  auto found = cut(file, 13);
+  auto found = cut(file, beginning.size() + 13);
   ASSERT_THAT(names(found), ElementsAre("app.log"));
   EXPECT_NE(found.files[0].key, file.key);
 }
@@ -215,6 +216,21 @@ TEST_F(source_discovery, finds_the_copy_of_what_was_truncated_while_no_agent_ran
   ASSERT_THAT(names(again), ElementsAre("(app.log.2)", "(app.log.1)", "app.log"));
   for (auto i = 0; i < 3; ++i)
     EXPECT_EQ(again.files[i].key, found.files[i].key);
+}
+
+TEST_F(source_discovery, brings_back_in_order_what_was_truncated_more_than_once) {
+  put("app.log", "first\n");
+  auto first = look().files.at(0);
+  put("app.log.2", "first\nmore\n");
+  put("app.log", "second\n");
+  auto second = cut(first, 6).files.at(1);
+  put("app.log.1", "second\nmore\n");
+  put("app.log", "third\n");
+  start({"/logs/app.log"});
+  auto found = look();
+  ASSERT_THAT(names(found), ElementsAre("(app.log.2)", "(app.log.1)", "app.log"));
+  EXPECT_EQ(found.files[0].key, first.key);
+  EXPECT_EQ(found.files[1].key, second.key);
 }
 
 TEST_F(source_discovery, does_not_take_a_copy_for_another_file) {

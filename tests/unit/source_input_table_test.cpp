@@ -107,6 +107,22 @@ TEST_F(source_inputs, reads_in_turn_while_there_is_credit) {
   EXPECT_EQ(table_.take_readable(), &a);
 }
 
+// The credit was held by the stream that was to start over, which stood behind one that waited for it.
+TEST_F(source_inputs, what_is_to_start_over_goes_before_what_is_read_on) {
+  auto& a = given('a');
+  auto& b = given('b');
+  due();
+  due();
+  start(a);
+  start(b);
+  EXPECT_EQ(table_.take_readable(), &a);
+  table_.move(b, 100, 0);
+  table_.welcome(b, {1, 0, 0});
+  table_.queue(a, turn::next);
+  EXPECT_EQ(table_.take_readable(), &b);
+  EXPECT_EQ(table_.take_readable(), nullptr);
+}
+
 TEST_F(source_inputs, what_was_written_later_waits_until_the_rotated_file_is_stored) {
   auto& a = add('a');
   EXPECT_EQ(due(), &a);
