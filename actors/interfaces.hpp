@@ -91,6 +91,36 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::accepted_link)
 
 namespace sluice {
 
+// -- supervisor ---------------------------------------------------------------
+
+/// An actor that another one has started and looks after.
+struct child_status {
+  std::string name;
+  caf::actor handle; ///< Null while it does not run.
+  std::uint64_t restarts = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, child_status& x) {
+    return f.object(x).fields(f.field("name", x.name), f.field("handle", x.handle), f.field("restarts", x.restarts));
+  }
+};
+
+/// A child has been started, or has ended.
+struct child_change {
+  std::string name;
+  caf::actor handle; ///< Null if it has ended.
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, child_change& x) {
+    return f.object(x).fields(f.field("name", x.name), f.field("handle", x.handle));
+  }
+};
+
+/// Keeps its children running. An exit message ends them, the last one first, and then the supervisor.
+using supervisor_actor = caf::typed_actor<
+  /// In the order in which they are started.
+  caf::result<std::vector<child_status>>(children_atom)>;
+
 // -- source -------------------------------------------------------------------
 
 /// What flows back up the way of a stream, from the shipper through the batcher to the source.
@@ -203,25 +233,26 @@ struct spool_status {
 
 /// Where a shipper stands.
 struct ship_status {
-  std::string state;                ///< Name of the state, as in the log.
-  bool was_connected = false;       ///< Whether a receiver has ever answered.
+  std::string state;          ///< Name of the state, as in the log.
+  bool was_connected = false; ///< Whether a receiver has ever answered.
   std::uint64_t streams = 0;
   std::uint64_t acked_records = 0;
-  std::uint64_t acked_bytes = 0;    ///< Of the sources.
-  std::uint64_t sent_bytes = 0;     ///< Frames, resent ones included.
-  std::uint64_t pending_frames = 0; ///< Made, not acknowledged.
-  std::uint64_t pending_bytes = 0;  ///< Of the sources, in these frames.
-  error last_error;
+  std::uint64_t acked_bytes = 0;     ///< Of the sources.
+  std::uint64_t sent_bytes = 0;      ///< Frames, resent ones included.
+  std::uint64_t pending_streams = 0; ///< With frames that are made and not acknowledged.
+  std::uint64_t pending_frames = 0;
+  std::uint64_t pending_records = 0;
+  std::uint64_t pending_bytes = 0; ///< Of the sources.
+  error last_error{};
   spool_status spool{};
 
   template <class Inspector>
   friend bool inspect(Inspector& f, ship_status& x) {
-    return f.object(x).fields(
-      f.field("state", x.state), f.field("was_connected", x.was_connected),
-      f.field("streams", x.streams), f.field("acked_records", x.acked_records),
-      f.field("acked_bytes", x.acked_bytes), f.field("sent_bytes", x.sent_bytes),
-      f.field("pending_frames", x.pending_frames), f.field("pending_bytes", x.pending_bytes),
-      f.field("last_error", x.last_error), f.field("spool", x.spool));
+    return f.object(x).fields(f.field("state", x.state), f.field("was_connected", x.was_connected),
+      f.field("streams", x.streams), f.field("acked_records", x.acked_records), f.field("acked_bytes", x.acked_bytes),
+      f.field("sent_bytes", x.sent_bytes), f.field("pending_streams", x.pending_streams),
+      f.field("pending_frames", x.pending_frames), f.field("pending_records", x.pending_records),
+      f.field("pending_bytes", x.pending_bytes), f.field("last_error", x.last_error), f.field("spool", x.spool));
   }
 };
 
@@ -248,6 +279,30 @@ using spool_actor = downstream_actor::extend<
   /// Answered once the input has ended and all of it is on disk.
   caf::result<void>(flush_atom)>;
 
+// -- ship pipeline ------------------------------------------------------------
+
+/// How shipping goes, over all restarts.
+struct ship_report {
+  ship_status status;
+  std::vector<std::string> source_errors; ///< As a source reports them.
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, ship_report& x) {
+    return f.object(x).fields(f.field("status", x.status), f.field("source_errors", x.source_errors));
+  }
+};
+
+/// The supervised actors between sources and a receiver, seen as one. Ends with errc::actor_failed when its supervisor
+/// gives up. An exit message ends all of them.
+using ship_pipeline_actor = caf::typed_actor<
+  caf::result<ship_report>(status_atom),
+  /// As a shipper answers it, whichever shipper that is in the end.
+  caf::result<ship_report>(drain_atom),
+  /// Nothing more is read, also after a restart.
+  caf::result<void>(stop_atom),
+  caf::result<std::vector<child_status>>(children_atom),
+  caf::result<void>(child_change)>;
+
 // -- receiver -----------------------------------------------------------------
 
 /// Owns one connection: hands its frames to storage and the acks back.
@@ -259,6 +314,8 @@ using receiver_actor = caf::typed_actor<
 /// Makes a receiver for every connection that a listener accepts.
 using acceptor_actor = caf::typed_actor<
   caf::result<void>(accepted_link),
+  /// Its receivers.
+  caf::result<std::vector<child_status>>(children_atom),
   /// Answered when the last receiver has ended.
   caf::result<void>(drain_atom)>;
 
@@ -272,6 +329,18 @@ using storage_writer_actor = caf::typed_actor<
   caf::result<ack>(frame),
   /// Stores what waits, closes the store, and ends.
   caf::result<void>(drain_atom)>;
+
+// -- receive pipeline ---------------------------------------------------------
+
+/// The supervised actors between listeners and a store, seen as one. Ends with errc::actor_failed when its supervisor
+/// gives up.
+using receive_pipeline_actor = caf::typed_actor<
+  /// Goes to the present acceptor; closed if there is none.
+  caf::result<void>(accepted_link),
+  /// Answered once all that storage has taken is answered and the store is closed; it ends then.
+  caf::result<void>(drain_atom),
+  caf::result<std::vector<child_status>>(children_atom),
+  caf::result<void>(child_change)>;
 
 // -- stats aggregator ---------------------------------------------------------
 

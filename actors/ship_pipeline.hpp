@@ -7,6 +7,7 @@
 #include "actors/shipper/shipper.hpp"
 #include "actors/source/file_source.hpp"
 #include "actors/spool/spool.hpp"
+#include "actors/supervision/supervisor.hpp"
 #include "transport/payload_codec.hpp"
 
 namespace sluice {
@@ -19,24 +20,12 @@ struct ship_pipeline_config {
   compression how;
   shipper_config ship;
   std::optional<spool_config> spool; ///< Needed for what cannot be read twice.
+  restart_intensity intensity;
 };
 
-/// The actors between files and a receiver.
-struct ship_pipeline {
-  source_actor source;
-  batcher_actor batcher;
-  compressor_actor compressor;
-  spool_actor spool; ///< If there is one.
-  shipper_actor shipper;
-
-  /// Where the compressor's frames go: who has to be asked how it stands, and for the drain.
-  downstream_actor outlet() const { return spool ? downstream_actor{spool} : downstream_actor{shipper}; }
-
-  /// Ends them, whatever they are doing.
-  void kill();
-};
-
-/// Starts source, batcher, compressor, perhaps a spool, and shipper on this node, joined.
-ship_pipeline spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config);
+/// Starts shipper, spool (if there is to be one), compressor, batcher and source on this node, joined, and all of them
+/// anew when one fails: what is on its way between two of them belongs to neither. Their names as children are those in
+/// this sentence.
+ship_pipeline_actor spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config);
 
 } // namespace sluice

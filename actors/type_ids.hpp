@@ -23,6 +23,9 @@ struct restart_stream;
 struct end_stream;
 struct close_stream;
 struct ship_status;
+struct ship_report;
+struct child_status;
+struct child_change;
 struct metric_sample;
 struct stats_snapshot;
 
@@ -44,7 +47,12 @@ CAF_ADD_TYPE_ID(sluice_actors, (std::vector<sluice::metric_sample>))
 CAF_ADD_TYPE_ID(sluice_actors, (std::vector<std::string>))
 CAF_ADD_TYPE_ID(sluice_actors, (sluice::gap))
 CAF_ADD_TYPE_ID(sluice_actors, (sluice::close_stream))
+CAF_ADD_TYPE_ID(sluice_actors, (sluice::child_status))
+CAF_ADD_TYPE_ID(sluice_actors, (sluice::child_change))
+CAF_ADD_TYPE_ID(sluice_actors, (std::vector<sluice::child_status>))
+CAF_ADD_TYPE_ID(sluice_actors, (sluice::ship_report))
 
+CAF_ADD_ATOM(sluice_actors, sluice, children_atom)
 CAF_ADD_ATOM(sluice_actors, sluice, drain_atom)
 CAF_ADD_ATOM(sluice_actors, sluice, end_of_input_atom)
 CAF_ADD_ATOM(sluice_actors, sluice, flush_atom)

@@ -67,6 +67,7 @@ exit_code to_exit_code(errc reason) {
   case errc::permission_denied:
   case errc::is_a_directory:
   case errc::not_rereadable:
+  case errc::actor_failed:
     return exit_code::io_error;
   }
   return exit_code::io_error;

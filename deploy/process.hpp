@@ -1,11 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <future>
+#include <memory>
 #include <optional>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 
+#include "actors/errors.hpp"
 #include "actors/runtime/environment.hpp"
 #include "transport/executor.hpp"
 #include "transport/posix_file_system.hpp"
@@ -52,6 +56,9 @@ private:
   caf::actor_system system_;
 };
 
+/// Another one with each call, for what has no name of its own.
+id128 random_id();
+
 /// The place where the main thread waits while actors work. Make one before any thread: it blocks SIGINT, SIGTERM and
 /// SIGHUP in all of them.
 class signal_wait {
@@ -71,5 +78,38 @@ public:
   /// Ends the present or next `wait`. Thread-safe.
   static void wake();
 };
+
+/// Asks an actor, and wakes the main thread when it has answered or cannot.
+template <class Answer, class Handle, class Question>
+std::future<expected<Answer>> ask(caf::actor_system& system, const Handle& actor, Question question) {
+  auto promise = std::make_shared<std::promise<expected<Answer>>>();
+  system.spawn([=](caf::event_based_actor* self) {
+    auto done = [promise](expected<Answer> answer) {
+      promise->set_value(std::move(answer));
+      signal_wait::wake();
+    };
+    auto pending = self->request(actor, caf::infinite, question);
+    auto on_error = [done](const caf::error& reason) { done(fail(from_caf(reason))); };
+    if constexpr (std::is_void_v<Answer>)
+      std::move(pending).then([done] { done({}); }, on_error);
+    else
+      std::move(pending).then([done](Answer& x) { done(std::move(x)); }, on_error);
+  });
+  return promise->get_future();
+}
+
+/// Waits until `answer` is there. Returns whether it is, as opposed to that the time is over or that there was a signal
+/// to end.
+template <class Answer>
+bool wait_for(signal_wait& signals, const std::future<Answer>& answer,
+  std::optional<std::chrono::steady_clock::time_point> deadline) {
+  for (;;) {
+    if (answer.wait_for(std::chrono::seconds{0}) == std::future_status::ready)
+      return true;
+    if (auto event = signals.wait(deadline);
+        event == signal_wait::event::timeout || event == signal_wait::event::terminate)
+      return false;
+  }
+}
 
 } // namespace sluice

@@ -3,16 +3,13 @@
 
 #include <CLI/App.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/scoped_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/errors.hpp"
-#include "actors/receiver/acceptor.hpp"
+#include "actors/receive_pipeline.hpp"
 #include "actors/stats/stats_aggregator.hpp"
-#include "actors/storage/storage_writer.hpp"
-#include "actors/storage/store.hpp"
 #include "deploy/cli.hpp"
 #include "deploy/process.hpp"
 
@@ -24,34 +21,10 @@ constexpr std::string_view verb = "receive";
 
 struct receive_options {
   std::vector<std::string> listen;
-  std::string folder;
-  store_options store;
-  acceptor_config acceptor;
+  receive_pipeline_config pipeline;
   std::chrono::milliseconds stats_interval{0};
+  std::chrono::milliseconds drain_timeout{30'000};
 };
-
-void log_recovery(const store_recovery& found, const std::string& folder) {
-  spdlog::info("storage: {}: {} segments, {} streams", folder, found.segments, found.streams);
-  if (found.cut)
-    spdlog::warn("storage: {}; cut off {} bytes at the end, none of which was acknowledged as durable",
-      to_string(found.cut->where), found.cut->bytes);
-}
-
-/// Ends the process if the actor ends before its time. Lives as long as its handle: a monitor alone keeps nobody alive.
-caf::actor watch(caf::actor_system& system, const storage_writer_actor& storage, std::atomic<bool>& broken) {
-  return system.spawn([storage, &broken](caf::event_based_actor* self) -> caf::behavior {
-    self->monitor(storage);
-    self->set_down_handler([self, &broken](const caf::down_msg& x) {
-      if (x.reason) {
-        spdlog::critical("storage: ended: {}", to_string(x.reason));
-        broken = true;
-        signal_wait::wake();
-      }
-      self->quit();
-    });
-    return {[](caf::unit_t) {}};
-  });
-}
 
 stats_config log_stats(std::chrono::milliseconds interval) {
   return {interval, [last = 0.0](const stats_snapshot& x) mutable {
@@ -66,10 +39,10 @@ stats_config log_stats(std::chrono::milliseconds interval) {
 
 /// Opens all listeners, or tells which could not be opened.
 expected<std::vector<std::unique_ptr<listener>>> open_listeners(
-  network& net, const std::vector<endpoint>& addresses, const acceptor_actor& acceptor) {
+  network& net, const std::vector<endpoint>& addresses, const receive_pipeline_actor& pipeline) {
   std::vector<std::unique_ptr<listener>> listeners;
   for (auto& where : addresses) {
-    auto made = listen_for(acceptor, net, where, link_options{});
+    auto made = listen_for(pipeline, net, where, link_options{});
     if (!made)
       return fail(made.error());
     spdlog::info("listening on {}", to_string((*made)->local()));
@@ -78,19 +51,21 @@ expected<std::vector<std::unique_ptr<listener>>> open_listeners(
   return listeners;
 }
 
-/// Lets the receivers have their answers, then closes the store. Returns false if that takes too long or fails.
-bool drain(caf::actor_system& system, const acceptor_actor& acceptor, const storage_writer_actor& storage) {
-  constexpr std::chrono::seconds patience{30};
-  caf::scoped_actor self{system};
-  auto done = true;
-  auto note = [&done](const caf::error& reason) {
-    report(verb, from_caf(reason));
-    done = false;
-  };
-  self->request(acceptor, patience, drain_atom_v).receive([] {}, note);
-  if (done)
-    self->request(storage, patience, drain_atom_v).receive([] {}, note);
-  return done;
+/// Lets the receivers have their answers, then closes the store, unless that takes too long, fails, or a second signal
+/// comes.
+exit_code drain(signal_wait& signals, actor_process& process, const receive_pipeline_actor& pipeline,
+  std::chrono::milliseconds timeout) {
+  auto drained = ask<void>(process.system(), pipeline, drain_atom_v);
+  if (wait_for(signals, drained, std::chrono::steady_clock::now() + timeout)) {
+    auto outcome = drained.get();
+    return outcome ? exit_code::done
+                   : static_cast<exit_code>(report(verb, exit_code::io_error, outcome.error().message));
+  }
+  auto metrics = take_snapshot(process.system(), process.env().now());
+  auto held = [&metrics](std::string_view name) { return total(metrics, name, {{"component_id", "receiver"}}); };
+  return static_cast<exit_code>(report(verb, exit_code::not_acknowledged,
+    fmt::format("stopped: {:.0f} records ({} of frames) that have come are not stored; their shippers keep them",
+      held("buffer_events"), format_size(held("buffer_size_bytes")))));
 }
 
 int run(const receive_options& options) {
@@ -101,34 +76,37 @@ int run(const receive_options& options) {
       return report(verb, parsed.error());
     addresses.push_back(*parsed);
   }
+  std::atomic<bool> has_failed = false; // outlives the actors
   signal_wait signals;
   actor_process process;
   auto& env = process.env();
   auto& system = process.system();
-  auto opened = store::open(env.files, options.folder, options.store, env.now());
+  auto opened = store::open(env.files, options.pipeline.folder, options.pipeline.store, env.now());
   if (!opened) {
     auto is_bad_data = to_exit_code(opened.error().code) == exit_code::bad_data;
     return report(verb, is_bad_data ? exit_code::bad_data : exit_code::cannot_create, opened.error().message);
   }
-  log_recovery((*opened)->recovery(), options.folder);
-
-  std::atomic<bool> broken = false;
-  auto storage = spawn_storage_writer(system, env, std::move(*opened));
-  auto watcher = watch(system, storage, broken);
-  auto stats = spawn_stats_aggregator(system, env, log_stats(options.stats_interval));
-  auto acceptor = spawn_acceptor(system, options.acceptor, storage);
+  auto pipeline = spawn_receive_pipeline(system, env, options.pipeline, std::move(*opened));
+  pipeline->attach_functor([&has_failed](const caf::error& reason) {
+    has_failed = static_cast<bool>(reason);
+    signal_wait::wake();
+  });
+  auto stats = spawn_supervised_stats(system, env, log_stats(options.stats_interval));
   auto result = exit_code::done;
-  if (auto listeners = open_listeners(env.net, addresses, acceptor)) {
-    while (signals.wait() == signal_wait::event::reload)
-      spdlog::info("SIGHUP: there is no configuration file to read again");
+  if (auto listeners = open_listeners(env.net, addresses, pipeline)) {
+    for (auto event = signal_wait::event::reload; !has_failed && event != signal_wait::event::terminate;) {
+      if (event = signals.wait(); event == signal_wait::event::reload)
+        spdlog::info("SIGHUP: there is no configuration file to read again");
+    }
     spdlog::info("stopping");
   } else {
     result = static_cast<exit_code>(report(verb, exit_code::cannot_create, listeners.error().message));
   }
-  caf::anon_send(stats, stop_atom_v);
+  caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
+  auto drained = has_failed ? exit_code::io_error : drain(signals, process, pipeline, options.drain_timeout);
   // Actors that do not end in time cannot be waited for either.
-  if (broken || !drain(system, acceptor, storage))
-    std::_Exit(static_cast<int>(exit_code::io_error));
+  if (drained != exit_code::done)
+    std::_Exit(static_cast<int>(drained));
   return static_cast<int>(result);
 }
 
@@ -149,30 +127,33 @@ void add_receive(CLI::App& app) {
   sub->add_option("--listen", options->listen, "Where to listen, for instance tcp://0.0.0.0:7070; may be repeated")
     ->required()
     ->type_name("URL");
-  sub->add_option("--store", options->folder, "Folder of the store; made if it is not there")
+  sub->add_option("--store", options->pipeline.folder, "Folder of the store; made if it is not there")
     ->required()
     ->type_name("DIR");
-  add_parsed(*sub, "--durability", options->store.durability, "fsync|os|memory",
+  add_parsed(*sub, "--durability", options->pipeline.store.durability, "fsync|os|memory",
     "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or "
     "the store is closed (os); written, and never synced (memory)",
     [](const std::string& text) { return parse_durability(text); })
     ->default_str("fsync");
-  add_parsed(*sub, "--segment-bytes", options->store.segment_bytes, "SIZE",
+  add_parsed(*sub, "--segment-bytes", options->pipeline.store.segment_bytes, "SIZE",
     "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
     ->default_str("256MiB");
   sub
-    ->add_option("--max-used-percent", options->store.max_used_percent,
+    ->add_option("--max-used-percent", options->pipeline.store.max_used_percent,
       "Refuse frames once the file system is as full as this, until it is 5 % emptier")
     ->check(CLI::Range(10, 100))
     ->default_str("90");
-  add_parsed(*sub, "--retention-age", options->store.retention.age, "DURATION",
+  add_parsed(*sub, "--retention-age", options->pipeline.store.retention.age, "DURATION",
     "Remove segments that were full so long ago; for ever, if not given", parse_duration);
-  add_size(*sub, "--retention-bytes", options->store.retention.bytes,
+  add_size(*sub, "--retention-bytes", options->pipeline.store.retention.bytes,
     "Remove the oldest segments while all together take more than this; any number, if not given");
-  sub->add_option("--max-connections", options->acceptor.max_connections, "Further connections are refused")
+  sub->add_option("--max-connections", options->pipeline.acceptor.max_connections, "Further connections are refused")
     ->check(CLI::Range(1, 1'000'000))
     ->default_str("1024");
   add_duration(*sub, "--stats-interval", options->stats_interval, "Log what was stored this often");
+  add_duration(*sub, "--drain-timeout", options->drain_timeout,
+    "After a signal to end, wait this long for what has come to be stored")
+    ->default_str("30s");
   add_log_options(*sub);
   sub->callback([options] { finish(run(*options)); });
 }

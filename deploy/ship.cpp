@@ -1,16 +1,15 @@
 #include <filesystem>
-#include <future>
 
 #include <CLI/App.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/scoped_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include "actors/errors.hpp"
 #include "actors/ship_pipeline.hpp"
+#include "actors/source/pipe_reader.hpp"
 #include "actors/stats/stats_aggregator.hpp"
 #include "deploy/agent_state.hpp"
 #include "deploy/cli.hpp"
@@ -25,9 +24,6 @@ constexpr std::string_view verb = "ship";
 /// How long a receiver that has never answered is tried, unless `--deadline` says otherwise.
 constexpr std::chrono::seconds first_connection_patience{10};
 
-/// How long a terminated shipper waits for what is on its way.
-constexpr std::chrono::seconds drain_patience{30};
-
 struct ship_options {
   std::vector<std::string> sources;
   std::string to;
@@ -39,6 +35,7 @@ struct ship_options {
   bool is_following = false;
   follow_config follow;
   std::chrono::milliseconds deadline{0};
+  std::chrono::milliseconds drain_timeout{30'000};
   bool progress = false;
 };
 
@@ -66,6 +63,9 @@ std::string absolute_path(const std::filesystem::path& path) {
 /// Opens everything once, so that a mistake is told before anything is shipped. What is not a regular file stays
 /// open: who writes to a pipe must not see its reader go and come.
 expected<void> find_sources(file_system& files, const ship_options& options, file_source_config& config) {
+  auto add_pipe = [&config](const std::string& name, std::shared_ptr<file> opened) {
+    config.pipes.emplace(name, std::make_shared<pipe_reader>(name, random_id(), std::move(opened)));
+  };
   for (auto& source : options.sources) {
     if (options.is_following && !is_pipe(files, source)) {
       config.follow.patterns.push_back(absolute_path(source));
@@ -76,7 +76,7 @@ expected<void> find_sources(file_system& files, const ship_options& options, fil
       if (!input)
         return fail(input.error());
       config.paths.push_back(source);
-      config.opened.emplace(source, std::move(*input));
+      add_pipe(source, std::move(*input));
       continue;
     }
     auto paths = expand(files, source);
@@ -91,7 +91,7 @@ expected<void> find_sources(file_system& files, const ship_options& options, fil
         return fail(info.error());
       config.paths.push_back(absolute_path(path));
       if (!info->regular)
-        config.opened.emplace(config.paths.back(), std::move(*opened));
+        add_pipe(config.paths.back(), std::move(*opened));
     }
   }
   return {};
@@ -113,29 +113,6 @@ stats_config print_progress(bool wanted) {
           }};
 }
 
-/// Waits, as an actor, for the shipper to be drained or an actor of the pipeline to end before its time, and wakes the
-/// main thread.
-using drain_result = expected<ship_status>;
-std::future<drain_result> watch(caf::actor_system& system, const ship_pipeline& pipeline) {
-  auto promise = std::make_shared<std::promise<drain_result>>();
-  auto result = promise->get_future();
-  system.spawn([pipeline, promise](caf::event_based_actor* self) {
-    auto done = [self, promise](drain_result outcome) {
-      promise->set_value(std::move(outcome));
-      self->quit();
-      signal_wait::wake();
-    };
-    self->set_down_handler([done](const caf::down_msg& x) { done(fail(from_caf(x.reason))); });
-    self->monitor(pipeline.source);
-    self->monitor(pipeline.batcher);
-    self->monitor(pipeline.compressor);
-    self->request(pipeline.shipper, caf::infinite, drain_atom_v)
-      .then([done](const ship_status& status) { done(status); },
-        [done](const caf::error& reason) { done(fail(from_caf(reason))); });
-  });
-  return result;
-}
-
 /// Says what has and what has not arrived.
 exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   auto cause = status.last_error.message.empty() ? std::string{} : "; last error: " + status.last_error.message;
@@ -146,9 +123,10 @@ exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   }
   report(verb, exit_code::not_acknowledged,
     fmt::format(
-      "{}: {} records ({}) are acknowledged, {} that were read after them are not{}; ship again to go on from there",
-      why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)),
-      format_size(static_cast<double>(status.pending_bytes)), cause));
+      "{}: {} records ({}) are acknowledged; {} records ({}) of {} streams that were read after them are not{}; "
+      "ship again to go on from there",
+      why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)), status.pending_records,
+      format_size(static_cast<double>(status.pending_bytes)), status.pending_streams, cause));
   return exit_code::not_acknowledged;
 }
 
@@ -175,60 +153,49 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
   return made;
 }
 
-bool is_ready(const std::future<drain_result>& drained) {
-  return drained.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+using drain_result = expected<ship_report>;
+
+/// Waits until everything is acknowledged or the time for it is over. A first signal ends the reading, a second one the
+/// waiting. Returns what it was that did, if not all is acknowledged.
+std::optional<std::string_view> wait_for_end(signal_wait& signals, const ship_options& options,
+  const ship_pipeline_actor& pipeline, const std::future<drain_result>& drained) {
+  using clock = std::chrono::steady_clock;
+  std::optional<clock::time_point> deadline;
+  if (options.deadline.count() > 0)
+    deadline = clock::now() + options.deadline;
+  if (wait_for(signals, drained, deadline))
+    return std::nullopt;
+  if (deadline && clock::now() >= *deadline)
+    return "the deadline has passed";
+  spdlog::info("stopping: no more is read; waiting for what is on its way");
+  caf::anon_send(pipeline, stop_atom_v);
+  auto latest = clock::now() + options.drain_timeout;
+  if (wait_for(signals, drained, deadline ? std::min(*deadline, latest) : latest))
+    return std::nullopt;
+  return "stopped";
 }
 
-/// Waits until everything is acknowledged, the deadline has passed, or a second signal ends the patience after the
-/// first has ended the reading. What is followed has no end, so the deadline counts from the first signal then. Returns
-/// whether there was a signal.
-bool wait_for_end(signal_wait& signals, const ship_options& options, const source_actor& source,
-  const std::future<drain_result>& drained) {
-  std::optional<std::chrono::steady_clock::time_point> deadline;
-  auto has_deadline = options.deadline.count() > 0;
-  if (has_deadline && !options.is_following)
-    deadline = std::chrono::steady_clock::now() + options.deadline;
-  auto interrupted = false;
-  while (!is_ready(drained)) {
-    auto event = signals.wait(deadline);
-    if (event == signal_wait::event::timeout || (event == signal_wait::event::terminate && interrupted))
-      break;
-    if (event == signal_wait::event::terminate) {
-      spdlog::info("stopping: no more is read; waiting for what is on its way");
-      interrupted = true;
-      auto patience = has_deadline && options.is_following ? options.deadline : drain_patience;
-      auto latest = std::chrono::steady_clock::now() + patience;
-      deadline = deadline ? std::min(*deadline, latest) : latest;
-      caf::anon_send(source, stop_atom_v);
-    }
-  }
-  return interrupted;
-}
-
-/// Says how it went.
-exit_code conclude(
-  caf::actor_system& system, const ship_pipeline& pipeline, std::future<drain_result>& drained, bool interrupted) {
-  constexpr std::chrono::seconds patience{5};
-  caf::scoped_actor self{system};
-  if (!is_ready(drained)) {
-    ship_status now;
-    self->request(pipeline.shipper, patience, status_atom_v)
-      .receive([&](ship_status& x) { now = std::move(x); }, [](const caf::error&) {});
-    return explain_unfinished(now, interrupted ? "stopped" : "the deadline has passed");
-  }
-  auto outcome = drained.get();
+exit_code conclude(const drain_result& outcome) {
   if (!outcome)
     return static_cast<exit_code>(report(verb, outcome.error()));
-  fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", outcome->acked_records,
-    format_size(static_cast<double>(outcome->acked_bytes)), outcome->streams,
-    format_size(static_cast<double>(outcome->sent_bytes)));
-  std::vector<std::string> errors;
-  self->request(pipeline.source, patience, status_atom_v)
-    .receive([&](std::vector<std::string>& x) { errors = std::move(x); }, [](const caf::error&) {});
+  auto& [status, errors] = *outcome;
+  fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", status.acked_records,
+    format_size(static_cast<double>(status.acked_bytes)), status.streams,
+    format_size(static_cast<double>(status.sent_bytes)));
   if (errors.empty())
     return exit_code::done;
   return static_cast<exit_code>(report(verb, exit_code::io_error,
     fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
+}
+
+/// What has arrived by now.
+ship_status present_status(signal_wait& signals, caf::actor_system& system, const ship_pipeline_actor& pipeline) {
+  constexpr std::chrono::seconds patience{5};
+  auto asked = ask<ship_report>(system, pipeline, status_atom_v);
+  if (!wait_for(signals, asked, std::chrono::steady_clock::now() + patience))
+    return {};
+  auto answer = asked.get();
+  return answer ? answer->status : ship_status{};
 }
 
 int run(const ship_options& options) {
@@ -247,12 +214,13 @@ int run(const ship_options& options) {
   config->source.file_notes = state / "files";
 
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
-  auto stats = spawn_stats_aggregator(process.system(), env, print_progress(options.progress));
-  auto drained = watch(process.system(), pipeline);
-  auto interrupted = wait_for_end(signals, options, pipeline.source, drained);
-  auto result = conclude(process.system(), pipeline, drained, interrupted);
-  caf::anon_send(stats, stop_atom_v);
-  pipeline.kill();
+  auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress));
+  auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
+  auto cut_short = wait_for_end(signals, options, pipeline, drained);
+  auto result = cut_short ? explain_unfinished(present_status(signals, process.system(), pipeline), *cut_short)
+                          : conclude(drained.get());
+  caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(pipeline, caf::exit_reason::user_shutdown);
   return static_cast<int>(result);
 }
 
@@ -275,15 +243,19 @@ void add_ship(CLI::App& app) {
     ->default_str("4096");
   add_duration(*sub, "--flush-interval", options->batch.timeout, "Longest time a batch may wait to be filled")
     ->default_str("1s");
-  add_duration(*sub, "--deadline", options->deadline,
-    "End with status 75 if not all is acknowledged by then; with --follow, so long after SIGTERM");
-  sub->add_flag("--follow", options->is_following, "Go on with what is appended, and with what follows when rotated");
+  auto* deadline =
+    add_duration(*sub, "--deadline", options->deadline, "End with status 75 if not all is acknowledged by then");
+  sub->add_flag("--follow", options->is_following, "Go on with what is appended, and with what follows when rotated")
+    ->excludes(deadline);
   add_duration(*sub, "--poll-interval", options->follow.poll_interval,
     "How often to look for changes that the system "
     "does not tell of")
     ->default_str("1s");
   add_duration(*sub, "--rotate-wait", options->follow.rotate_wait, "How long to wait for late lines in rotated files")
     ->default_str("5s");
+  add_duration(*sub, "--drain-timeout", options->drain_timeout,
+    "After a signal to end, wait this long for what is on its way to be acknowledged")
+    ->default_str("30s");
   sub->add_flag("--progress", options->progress, "Print what is acknowledged once a second");
   add_log_options(*sub);
   sub->callback([options] {

@@ -58,6 +58,8 @@ std::string_view to_string(errc code) noexcept {
     return "is_a_directory";
   case errc::overloaded:
     return "overloaded";
+  case errc::actor_failed:
+    return "actor_failed";
   }
   return "unknown";
 }

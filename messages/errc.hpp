@@ -39,6 +39,7 @@ enum class errc : std::uint16_t {
   address_in_use = 24,      ///< Another process listens there.
   is_a_directory = 25,      ///< A file was expected.
   overloaded = 26,          ///< No room for more at present; the same may be tried again later.
+  actor_failed = 27,        ///< A part of the process kept failing, however often it was started again.
 };
 
 /// The identifier of `code` as in this enum, used in logs and as metric label.

@@ -3,11 +3,14 @@
 #include <unordered_map>
 
 #include <caf/actor_system.hpp>
+#include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 #include <spdlog/spdlog.h>
+
+#include "transport/network.hpp"
 
 namespace sluice {
 
@@ -18,6 +21,12 @@ struct acceptor_state {
 
   acceptor_state(acceptor_actor::pointer self, acceptor_config config, storage_writer_actor storage)
     : self_(self), config_(config), storage_(std::move(storage)) {}
+
+  ~acceptor_state() {
+    // Those that are still there would go on with a storage writer that may be gone.
+    for (auto& [address, x] : receivers_)
+      caf::anon_send_exit(x, caf::exit_reason::kill);
+  }
 
   acceptor_actor::behavior_type make_behavior() {
     self_->set_down_handler([this](const caf::down_msg& x) {
@@ -37,6 +46,12 @@ struct acceptor_state {
         auto made = spawn_receiver(self_->system(), config_.receiver, std::move(connection), storage_);
         self_->monitor(made);
         receivers_.emplace(made.address(), made);
+      },
+      [this](children_atom) {
+        std::vector<child_status> found;
+        for (auto& [address, x] : receivers_)
+          found.push_back({"receiver", caf::actor_cast<caf::actor>(x)});
+        return found;
       },
       [this](drain_atom) {
         drain_ = self_->make_response_promise<void>();
@@ -67,13 +82,6 @@ struct acceptor_state {
 
 acceptor_actor spawn_acceptor(caf::actor_system& system, acceptor_config config, storage_writer_actor storage) {
   return system.spawn<acceptor_actor::stateful_impl<acceptor_state>>(config, std::move(storage));
-}
-
-expected<std::unique_ptr<listener>> listen_for(
-  acceptor_actor acceptor, network& net, const endpoint& where, const link_options& options) {
-  return net.listen(where, options, [acceptor](std::unique_ptr<link> connection) {
-    caf::anon_send(acceptor, accepted_link{std::make_shared<std::unique_ptr<link>>(std::move(connection))});
-  });
 }
 
 } // namespace sluice

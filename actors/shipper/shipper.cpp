@@ -150,7 +150,7 @@ struct shipper_state {
 
   /// Until the shipper gives up.
   caf::timespan time_left() const {
-    if (was_connected_ || !config_.give_up_after)
+    if (config_.totals->was_connected || !config_.give_up_after)
       return caf::timespan::max();
     return started_ + *config_.give_up_after - self_->clock().now();
   }
@@ -242,7 +242,7 @@ struct shipper_state {
       return;
     auto& to = found->second;
     stream_window::change changed;
-    was_connected_ = true;
+    config_.totals->was_connected = true;
     enter(phase::streaming);
     switch (to.window.resume(x.last, changed)) {
     case stream_window::resumption::resend:
@@ -290,9 +290,8 @@ struct shipper_state {
     if (x.acked.frames == 0)
       return;
     backoff_.reset();
-    acked_.frames += x.acked.frames;
-    acked_.records += x.acked.records;
-    acked_.bytes += x.acked.bytes;
+    config_.totals->acked_records += x.acked.records;
+    config_.totals->acked_bytes += x.acked.bytes;
     metrics_.sent(x.acked.records, x.acked.bytes);
     self_->send(to.upstream, ack{to.id, to.window.acked()});
   }
@@ -326,7 +325,7 @@ struct shipper_state {
     auto* next = from.window.unsent();
     if (!from.greeted || !next)
       return;
-    sent_bytes_ += next->size();
+    config_.totals->sent_bytes += next->size();
     queued_bytes_ += link_->send(*next);
     from.window.mark_sent();
     offer(from);
@@ -354,8 +353,21 @@ struct shipper_state {
   }
 
   ship_status status() const {
-    return {to_string(phase_), was_connected_, streams_.size(), acked_.records, acked_.bytes, sent_bytes_, held_.frames,
-      held_.bytes, last_error_};
+    auto& totals = *config_.totals;
+    auto holds = [](auto& entry) { return entry.second.window.held().frames > 0; };
+    return {
+      .state = to_string(phase_),
+      .was_connected = totals.was_connected,
+      .streams = streams_.size(),
+      .acked_records = totals.acked_records,
+      .acked_bytes = totals.acked_bytes,
+      .sent_bytes = totals.sent_bytes,
+      .pending_streams = static_cast<std::uint64_t>(std::count_if(streams_.begin(), streams_.end(), holds)),
+      .pending_frames = held_.frames,
+      .pending_records = held_.records,
+      .pending_bytes = held_.bytes,
+      .last_error = last_error_,
+    };
   }
 
   /// Logs a failure unless it repeats the last one.
@@ -374,14 +386,12 @@ struct shipper_state {
   backoff backoff_;
   caf::actor_clock::time_point started_;
   phase phase_ = phase::connecting;
-  bool was_connected_ = false;
   bool input_ended_ = false;
   error last_error_;
   std::unordered_map<stream_id, outbound> streams_; // addresses are stable
   std::deque<outbound*> sendable_;                  ///< Streams with a frame to send, longest waiting first.
   std::optional<caf::typed_response_promise<ship_status>> drain_;
-  stream_window::content held_, acked_; ///< Over all streams: at present, and since the start.
-  std::uint64_t sent_bytes_ = 0;
+  stream_window::content held_; ///< Over all streams.
   // The present link.
   std::unique_ptr<link> link_;
   std::uint64_t link_number_ = 0;

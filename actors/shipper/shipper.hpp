@@ -1,18 +1,29 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <optional>
 
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
-#include "actors/shipper/backoff.hpp"
+#include "actors/runtime/backoff.hpp"
 #include "transport/endpoint.hpp"
 #include "transport/network.hpp"
 
 namespace sluice {
 
 struct environment;
+
+/// What a shipper tells of itself that its successor after a restart goes on with. Thread-safe.
+struct shipper_totals {
+  std::atomic<bool> was_connected = false; ///< Whether a receiver has ever answered.
+  std::atomic<std::uint64_t> acked_records = 0;
+  std::atomic<std::uint64_t> acked_bytes = 0; ///< Of the sources.
+  std::atomic<std::uint64_t> sent_bytes = 0;  ///< Frames, resent ones included.
+};
 
 struct shipper_config {
   endpoint to;
@@ -24,6 +35,7 @@ struct shipper_config {
   std::optional<std::chrono::milliseconds> give_up_after;
   /// Bytes that may wait in the link before more frames are handed to it.
   std::size_t max_queued_bytes = 4 * 1024 * 1024;
+  std::shared_ptr<shipper_totals> totals = std::make_shared<shipper_totals>();
 };
 
 /// Starts a shipper, which connects at once.

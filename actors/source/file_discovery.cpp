@@ -333,7 +333,7 @@ expected<findings> file_discovery::look_at_truncated(const progress& x) {
   return noted(std::move(found));
 }
 
-expected<findings> file_discovery::identify(const std::vector<given_file>& given) {
+expected<findings> file_discovery::identify(const std::vector<std::string>& given) {
   if (auto loaded = registry_->load(); !loaded)
     return fail(std::move(loaded.error()));
   findings found;
@@ -345,34 +345,28 @@ expected<findings> file_discovery::identify(const std::vector<given_file>& given
   return noted(std::move(found));
 }
 
-expected<findings> file_discovery::identify_truncated(const given_file& given, const file_identity& which) {
+expected<findings> file_discovery::identify_truncated(const std::string& given, const file_identity& which) {
   registry_->mark(which, known_file::state::cut);
-  return identify({{given}});
+  return identify(std::vector{given});
 }
 
-expected<found_file> file_discovery::identify(const given_file& given) {
-  found_file made;
-  made.path = given.path;
-  made.location = given.path;
-  made.is_followed = false;
-  made.opened = given.opened;
-  auto opened = given.opened;
-  if (!opened) {
-    auto fresh = files_.open(given.path, open_mode::read);
-    if (!fresh)
-      return fail(std::move(fresh.error()));
-    opened = std::move(*fresh);
-  }
-  auto info = opened->info();
+expected<found_file> file_discovery::identify(const std::string& given) {
+  auto opened = files_.open(given, open_mode::read);
+  if (!opened)
+    return fail(std::move(opened.error()));
+  auto info = (*opened)->info();
   if (!info)
     return fail(std::move(info.error()));
-  made.is_regular = info->regular;
-  made.size = info->size;
-  if (!made.is_regular)
-    return made;
-  auto entry = registry_->identify(*opened);
+  if (!info->regular)
+    return fail(errc::not_rereadable, fmt::format("{}: is a file no more; start again to read it as a pipe", given));
+  auto entry = registry_->identify(**opened);
   if (!entry)
     return fail(std::move(entry.error()));
+  found_file made;
+  made.path = given;
+  made.location = given;
+  made.is_followed = false;
+  made.size = info->size;
   made.which = (*entry)->first;
   made.key = (*entry)->second.key;
   made.head = (*entry)->second.head;

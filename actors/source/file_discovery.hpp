@@ -23,8 +23,7 @@ struct found_file {
   file_head head;
   std::uint64_t size = 0;
   bool is_followed = true;
-  bool is_away = false;   ///< It is not at its path (any more), so that nobody will write to it for long.
-  bool is_regular = true; ///< Otherwise it is a pipe, and has no key.
+  bool is_away = false; ///< It is not at its path (any more), so that nobody will write to it for long.
   std::shared_ptr<file> opened;
 };
 
@@ -88,15 +87,11 @@ public:
   /// of it before, and holds what was read and what follows it; and what is in it now.
   expected<findings> look_at_truncated(const progress& x);
 
-  /// A file to be read once, from where its receiver stands to its present end.
-  struct given_file {
-    std::string path;
-    std::shared_ptr<file> opened; ///< If it is open already.
-  };
-  expected<findings> identify(const std::vector<given_file>& given);
+  /// Files to be read once, from where their receiver stands to their present end.
+  expected<findings> identify(const std::vector<std::string>& given);
 
   /// What is in such a file after it was truncated.
-  expected<findings> identify_truncated(const given_file& given, const file_identity& which);
+  expected<findings> identify_truncated(const std::string& given, const file_identity& which);
 
 private:
   /// What a path was last seen to lead to.
@@ -122,7 +117,7 @@ private:
   void place(const std::string& path, const file_identity& which, const sighting* seen, findings& found);
   std::optional<sighting> find_copy(const std::string& path, const file_head& head);
   void add(const std::string& path, const sighting& seen, bool is_away, findings& found);
-  expected<found_file> identify(const given_file& given);
+  expected<found_file> identify(const std::string& given);
   void complain(const std::string& path, error reason, findings& found);
   expected<findings> noted(findings found);
 

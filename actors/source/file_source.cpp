@@ -1,7 +1,6 @@
 #include "actors/source/file_source.hpp"
 
 #include <algorithm>
-#include <random>
 #include <set>
 
 #include <caf/actor_system.hpp>
@@ -41,7 +40,7 @@ struct file_source_state {
       inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait}),
       discovery_(std::make_shared<file_discovery>(
         env.files, std::make_shared<file_registry>(env.files, config_.file_notes), config_.follow.patterns)),
-      random_(env.seed ^ self->id()), wake_(self) {}
+      wake_(self) {}
 
   source_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -77,16 +76,16 @@ struct file_source_state {
     for (auto at = config_.paths.begin();;) {
       auto is_all_given = at == config_.paths.end();
       if (is_stopping_ && !std::exchange(has_stopped_, true))
-        stop_reading();
+        co_await stop_reading();
       if (is_time_to_look())
         co_await look();
       else if (auto* over = inputs_.take_over())
         forget(*over);
-      else if (auto* due = is_stopping_ ? nullptr : inputs_.take_announceable())
+      else if (auto* due = inputs_.take_announceable())
         announce(*due);
       else if (auto* next = inputs_.take_readable())
         co_await read_on(*next);
-      else if (!is_all_given && !is_stopping_ && inputs_.is_idle())
+      else if (!is_all_given && inputs_.is_idle())
         co_await take_given(at);
       else if (is_exhausted(is_all_given) && !std::exchange(has_said_end_, true))
         self_->send(next_, end_of_input_atom_v);
@@ -96,14 +95,14 @@ struct file_source_state {
   }
 
   bool is_exhausted(bool is_all_given) const {
-    return inputs_.is_idle() && (is_stopping_ || (is_all_given && !is_following()));
+    return inputs_.is_idle() && is_all_given && (is_stopping_ || !is_following());
   }
 
   bool is_following() const { return !config_.follow.patterns.empty(); }
 
-  void stop_reading() {
+  task<void> stop_reading() {
     for (auto* x : inputs_.stop())
-      end(*x);
+      co_await end(*x);
   }
 
   task<void> wait() {
@@ -170,18 +169,30 @@ struct file_source_state {
     });
   }
 
-  /// Takes the next of the files that were given.
+  /// Takes the next of what was given: once stopped, only pipes of which the source before this one has read something
+  /// that is not acknowledged.
   task<void> take_given(std::vector<std::string>::iterator& at) {
-    std::vector<file_discovery::given_file> some;
-    for (; at != config_.paths.end() && some.size() < max_announced; ++at)
-      some.push_back(given(*at));
+    std::vector<std::string> files;
+    for (; at != config_.paths.end() && files.size() < max_announced; ++at)
+      if (auto pipe = config_.pipes.find(*at); pipe != config_.pipes.end())
+        co_await add_pipe(*at, pipe->second);
+      else if (!is_stopping_)
+        files.push_back(*at);
     take(co_await run_blocking(
-      self_, env_.io, [discovery = discovery_, some = std::move(some)] { return discovery->identify(some); }));
+      self_, env_.io, [discovery = discovery_, files = std::move(files)] { return discovery->identify(files); }));
   }
 
-  file_discovery::given_file given(const std::string& path) const {
-    auto opened = config_.opened.find(path);
-    return {path, opened == config_.opened.end() ? nullptr : opened->second};
+  task<void> add_pipe(std::string path, std::shared_ptr<pipe_reader> pipe) {
+    auto was_read_before = co_await run_blocking(self_, env_.io, [pipe] { return pipe->holds_something(); });
+    if (is_stopping_ && !was_read_before)
+      co_return;
+    found_file found;
+    found.path = path;
+    found.is_followed = false;
+    if (auto* added = inputs_.add({config_.producer, pipe->source()}, found, now())) {
+      added->pipe = pipe;
+      added->was_read_before = was_read_before;
+    }
   }
 
   void take(expected<findings> found) {
@@ -198,13 +209,8 @@ struct file_source_state {
 
   void add(const found_file& found) {
     stream_id id{config_.producer, found.key};
-    if (!found.is_regular)
-      std::generate(id.source.begin(), id.source.end(), [this] { return static_cast<std::uint8_t>(random_()); });
-    auto* added = inputs_.add(id, found, now());
-    if (!added)
+    if (!inputs_.add(id, found, now()))
       spdlog::info("{}: the same file as {}, shipped once", found.path, inputs_.find(id)->path);
-    else if (!found.is_regular)
-      added->pipe = std::make_shared<pipe_reader>(found.opened, config_.limits);
   }
 
   // -- announcing and forgetting ----------------------------------------------
@@ -222,14 +228,25 @@ struct file_source_state {
   }
 
   /// Nothing more is read of it unless its receiver asks for it.
-  void end(input& x) {
+  task<void> end(input& x) {
     if (x.pipe && !x.is_lost)
-      for (auto rest = x.pipe->rest(pool_->take()); rest.records > 0; rest = x.pipe->rest(pool_->take()))
-        hand_on(x, std::move(rest));
-    else if (!x.pipe)
+      co_await hand_on_rest(x);
+    if (x.resume)
+      co_return; // asked for meanwhile, and next in turn
+    if (!x.pipe)
       inputs_.close(x);
     inputs_.end(x);
     self_->send(next_, end_stream{x.stream, x.position});
+  }
+
+  /// What was read of a pipe, the last line as it is.
+  task<void> hand_on_rest(input& x) {
+    for (auto more = true; more;) {
+      auto rest = co_await reader_.read_rest(x);
+      more = !x.resume && rest && rest->records > 0;
+      if (more)
+        hand_on(x, std::move(*rest));
+    }
   }
 
   void forget(input& x) {
@@ -256,7 +273,7 @@ struct file_source_state {
       reach_end(x);
       break;
     case outcome::over:
-      end(x);
+      co_await end(x);
       break;
     case outcome::moved:
       news_.changed.insert(x.path);
@@ -275,7 +292,7 @@ struct file_source_state {
     auto last = *std::exchange(x.resume, std::nullopt);
     if (last.epoch < config_.epoch)
       last = {config_.epoch, 0, last.position};
-    auto is_there = x.pipe ? is_at(x, last) : x.is_followed ? true : co_await reader_.has_bytes(x, last.position);
+    auto is_there = co_await reader_.has_bytes(x, last.position);
     inputs_.move(x, last.position, last.position);
     self_->send(next_, restart_stream{x.stream, last});
     x.is_lost = !is_there || !*is_there;
@@ -286,20 +303,11 @@ struct file_source_state {
     co_return x.is_lost ? outcome::over : outcome::more;
   }
 
-  static expected<bool> is_at(const input& x, const stream_point& last) {
-    if (last.position == x.position)
-      return true;
-    return fail(errc::not_rereadable,
-      fmt::format("{}: the receiver wants to resume at byte {}, but only what follows byte {} can still be read",
-        x.path, last.position, x.position));
-  }
-
   task<void> begin_anew(const input& x) {
     spdlog::warn(
       "{}: is shorter than the {} bytes that are stored of it: it was truncated; starting over", x.path, x.position);
-    take(co_await run_blocking(self_, env_.io, [discovery = discovery_, file = given(x.path), which = x.which] {
-      return discovery->identify_truncated(file, which);
-    }));
+    take(co_await run_blocking(self_, env_.io,
+      [discovery = discovery_, path = x.path, which = x.which] { return discovery->identify_truncated(path, which); }));
   }
 
   task<outcome> read(input& x) {
@@ -330,11 +338,11 @@ struct file_source_state {
     if (!found)
       failed_.push_back(x.stream);
     else if (!has_copy && !x.resume)
-      drop_truncated(x);
+      co_await drop_truncated(x);
     take(std::move(found));
   }
 
-  void drop_truncated(input& x) {
+  task<void> drop_truncated(input& x) {
     auto begin = x.position;
     auto unread = x.size > begin ? x.size - begin : 0;
     if (unread > 0) {
@@ -342,7 +350,7 @@ struct file_source_state {
       inputs_.move(x, begin + unread, x.acked);
       self_->send(next_, gap{x.stream, "truncated", 0, begin, x.position, env_.now(), env_.now()});
     }
-    end(x);
+    co_await end(x);
   }
 
   /// All that is in it now has been read; what was read is not held back.
@@ -383,7 +391,6 @@ struct file_source_state {
   file_discovery::news news_;           ///< Since the last look.
   caf::actor_clock::time_point next_look_ = caf::actor_clock::time_point::min();
   std::vector<stream_id> failed_; ///< To be read again at the next look.
-  std::mt19937_64 random_;
   bool is_stopping_ = false, has_stopped_ = false, has_said_end_ = false;
   std::vector<std::string> errors_;
   signal wake_;

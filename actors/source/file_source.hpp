@@ -16,7 +16,7 @@
 namespace sluice {
 
 struct environment;
-class file;
+class pipe_reader;
 
 /// How files are followed.
 struct follow_config {
@@ -33,8 +33,8 @@ struct file_source_config {
   std::uint64_t epoch = 1;          ///< Which start of the agent this is: what it ships goes on in this epoch.
   std::filesystem::path file_notes; ///< Where files are noted (file_registry.hpp).
   std::vector<std::string> paths;   ///< Files and pipes, one after the other; `-` is standard input.
-  /// Of these paths, what is open already because it cannot be opened again, or only once.
-  std::map<std::string, std::shared_ptr<file>> opened;
+  /// Those of `paths` that are pipes. They outlive the source, so that its successor can go on with them.
+  std::map<std::string, std::shared_ptr<pipe_reader>> pipes;
   follow_config follow; ///< Beside them.
   label_set labels;     ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;

@@ -40,6 +40,14 @@ task<std::optional<error>> input_reader::open(source_input& x) {
 }
 
 task<expected<bool>> input_reader::has_bytes(source_input& x, std::uint64_t bytes) {
+  if (x.is_followed)
+    co_return true;
+  if (x.pipe) {
+    auto checked = co_await run_blocking(self_, io_, [pipe = x.pipe, bytes] { return pipe->check(bytes); });
+    if (!checked)
+      co_return fail(std::move(checked.error()));
+    co_return true;
+  }
   if (auto failure = co_await open(x))
     co_return fail(std::move(*failure));
   auto info = co_await run_blocking(self_, io_, [opened = x.opened] { return opened->info(); });
@@ -59,11 +67,19 @@ task<result> input_reader::read_file(source_input& x) {
 }
 
 task<result> input_reader::read_pipe(source_input& x) {
-  auto taken = co_await run_blocking(self_, io_, [pipe = x.pipe, pool = pool_] { return pipe->read(pool->take()); });
+  auto taken = co_await run_blocking(
+    self_, io_, [pipe = x.pipe, at = x.position, acked = x.acked, limits = limits_, pool = pool_] {
+      return pipe->read(at, acked, limits, pool->take());
+    });
   if (!taken)
     co_return result{outcome::over, {}, std::move(taken.error())};
   auto how = taken->at_end ? outcome::over : outcome::more;
   co_return result{how, std::move(*taken)};
+}
+
+task<expected<file_chunk>> input_reader::read_rest(source_input& x) {
+  co_return co_await run_blocking(self_, io_,
+    [pipe = x.pipe, at = x.position, limits = limits_, pool = pool_] { return pipe->rest(at, limits, pool->take()); });
 }
 
 task<result> input_reader::read_followed_file(source_input& x) {

@@ -43,7 +43,11 @@ public:
   /// Opens the input if need be. Returns why that is not possible.
   task<std::optional<error>> open(source_input& x);
 
-  /// Whether a file that was given still has so many bytes; opens it if need be.
+  /// Reads a chunk of what has come of a pipe at the input's position, its last line as it is.
+  task<expected<file_chunk>> read_rest(source_input& x);
+
+  /// Whether it can be read from behind so many bytes on, which is found out of followed files as they are read. Opens
+  /// a file if need be. Error: not_rereadable for a pipe that keeps other bytes.
   task<expected<bool>> has_bytes(source_input& x, std::uint64_t bytes);
 
 private:

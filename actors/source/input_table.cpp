@@ -186,12 +186,13 @@ void input_table::forget(source_input& x) {
 }
 
 std::vector<source_input*> input_table::stop() {
-  to_announce_.clear();
+  is_stopped_ = true;
+  std::erase_if(to_announce_, [](auto* x) { return !x->was_read_before; });
   for (auto* x : std::exchange(to_read_, {}))
     x->is_queued = false;
   std::vector<source_input*> open;
   for (auto& [id, x] : inputs_)
-    if ((x.now == stage::announced || x.now == stage::reading) && !x.resume)
+    if ((x.now == stage::reading && !x.resume) || (x.now == stage::announced && !x.was_read_before))
       open.push_back(&x);
   return open;
 }
@@ -206,7 +207,8 @@ void input_table::advance(source_input& x) {
 }
 
 void input_table::announce_next(lineage& family) {
-  if (auto* next = family.next()) {
+  auto* next = is_stopped_ ? nullptr : family.next();
+  if (next) {
     next->now = stage::due;
     to_announce_.push_back(next);
   }

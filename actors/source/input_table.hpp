@@ -81,7 +81,8 @@ public:
   source_input* take_over();
   void forget(source_input& x);
 
-  /// Leaves only what a receiver wants to start over; returns what was announced and has not ended.
+  /// Leaves only what a receiver wants to start over and pipes that were read before; returns what else was announced
+  /// and has not ended.
   std::vector<source_input*> stop();
 
   /// Whether nothing is announced, to be announced or to be read.
@@ -106,6 +107,7 @@ private:
   std::deque<source_input*> over_;
   std::uint64_t in_flight_ = 0; ///< Bytes read and not acknowledged, over all inputs.
   std::size_t unwelcomed_ = 0;
+  bool is_stopped_ = false;
 };
 
 } // namespace sluice

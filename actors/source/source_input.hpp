@@ -28,13 +28,16 @@ struct source_input {
   std::string path; ///< As it was given, or at which it is followed.
   stream_id stream;
   std::shared_ptr<file> opened;
-  std::shared_ptr<pipe_reader> pipe;  ///< What cannot be read twice.
+  std::shared_ptr<pipe_reader> pipe;  ///< Null for a file.
   std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
   std::uint64_t position = 0;
   std::uint64_t acked = 0;
   stage now = stage::waiting;
   bool is_queued = false; ///< To be read.
   bool is_lost = false;   ///< Cannot be read from where the receiver wants it.
+  /// It is a pipe of which the source before this one has read something that is not acknowledged: that is shipped
+  /// though nothing more is read.
+  bool was_read_before = false;
 
   // Of a file:
   std::filesystem::path location; ///< Where it was last seen.

@@ -30,6 +30,13 @@ component_metrics::component_metrics(caf::actor_system& system, std::string_view
   buffer_bytes_ = gauge("size", "Bytes that the component holds.", "bytes");
 }
 
+component_metrics::~component_metrics() {
+  auto events = held_events_;
+  hold(-held_events_, -held_bytes_);
+  if (events > 0)
+    discarded("actor_ended", static_cast<std::uint64_t>(events));
+}
+
 void component_metrics::discarded(std::string_view reason, std::uint64_t events) {
   system_.metrics()
     .counter_instance("component", "discarded-events", {{"component_id", view(component_)}, {"reason", view(reason)}},

@@ -19,6 +19,11 @@ class component_metrics {
 public:
   /// `component` is the label `component_id`, for instance "receiver".
   component_metrics(caf::actor_system& system, std::string_view component);
+  component_metrics(const component_metrics&) = delete;
+  component_metrics& operator=(const component_metrics&) = delete;
+
+  /// What an actor holds when it ends is lost with it; counts it as discarded. It is shipped again.
+  ~component_metrics();
 
   void received(std::uint64_t events, std::uint64_t bytes) noexcept {
     received_events_->inc(static_cast<std::int64_t>(events));
@@ -36,21 +41,24 @@ public:
   /// Something went wrong with a peer, a file or a frame; no record is lost by that alone.
   void failed(errc reason);
 
-  /// Changes what the component holds, for components of which there are several.
+  /// Changes what this part of the component holds.
   void hold(std::int64_t events, std::int64_t bytes) noexcept {
+    held_events_ += events;
+    held_bytes_ += bytes;
     buffer_events_->inc(events);
     buffer_bytes_->inc(bytes);
   }
 
-  /// What the component holds at present, if there is one of it.
+  /// As `hold`, with what it holds at present.
   void in_flight(std::uint64_t events, std::uint64_t bytes) noexcept {
-    buffer_events_->value(static_cast<std::int64_t>(events));
-    buffer_bytes_->value(static_cast<std::int64_t>(bytes));
+    hold(static_cast<std::int64_t>(events) - held_events_, static_cast<std::int64_t>(bytes) - held_bytes_);
   }
 
 private:
   caf::actor_system& system_;
   std::string component_;
+  std::int64_t held_events_ = 0;
+  std::int64_t held_bytes_ = 0;
   caf::telemetry::int_counter* received_events_;
   caf::telemetry::int_counter* received_bytes_;
   caf::telemetry::int_counter* sent_events_;

@@ -12,6 +12,7 @@
 
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
+#include "actors/supervision/supervisor.hpp"
 
 namespace sluice {
 
@@ -71,7 +72,7 @@ struct stats_state {
     if (config_.interval.count() > 0)
       tasks_.spawn(report());
     return {
-      [this](status_atom) { return gather(); },
+      [this](status_atom) { return snapshot(); },
       [this](stop_atom) { self_->quit(); },
     };
   }
@@ -79,16 +80,11 @@ struct stats_state {
   task<void> report() {
     for (;;) {
       co_await sleep_for(self_, config_.interval);
-      config_.report(gather());
+      config_.report(snapshot());
     }
   }
 
-  stats_snapshot gather() {
-    stats_snapshot made{env_.now(), {}};
-    sample_collector collector{made.samples};
-    self_->system().metrics().collect(collector);
-    return made;
-  }
+  stats_snapshot snapshot() { return take_snapshot(self_->system(), env_.now()); }
 
   stats_actor::pointer self_;
   environment& env_;
@@ -100,6 +96,19 @@ struct stats_state {
 
 stats_actor spawn_stats_aggregator(caf::actor_system& system, environment& env, stats_config config) {
   return system.spawn<stats_actor::stateful_impl<stats_state>>(std::ref(env), std::move(config));
+}
+
+supervisor_actor spawn_supervised_stats(caf::actor_system& system, environment& env, stats_config config) {
+  auto start = [&system, &env, config = std::move(config)](
+                 auto&) { return spawn_stats_aggregator(system, env, config); };
+  return spawn_supervisor(system, env.seed, {.name = "stats", .children = {{"stats", at_once(std::move(start))}}});
+}
+
+stats_snapshot take_snapshot(caf::actor_system& system, timestamp now) {
+  stats_snapshot made{now, {}};
+  sample_collector collector{made.samples};
+  system.metrics().collect(collector);
+  return made;
 }
 
 double total(const stats_snapshot& snapshot, std::string_view name,

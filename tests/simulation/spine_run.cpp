@@ -26,11 +26,13 @@ std::string where_they_stand(spine_cluster& cluster) {
   for (auto& x : cluster.shippers) {
     if (!x->is_up())
       continue;
-    auto status = x->process().ask<ship_status>(x->pipeline().shipper, status_atom_v);
+    auto status = x->process().ask<ship_report>(x->pipeline(), status_atom_v);
     cluster.world.run_for(1s);
-    if (*status && **status)
-      text += fmt::format("; {}: {}, {} streams, {} frames pending, {}", x->host(), (**status)->state,
-        (**status)->streams, (**status)->pending_frames, (**status)->last_error.message);
+    if (!*status || !**status)
+      continue;
+    auto& found = (**status)->status;
+    text += fmt::format("; {}: {}, {} streams, {} frames pending, {}", x->host(), found.state, found.streams,
+      found.pending_frames, found.last_error.message);
   }
   return text;
 }

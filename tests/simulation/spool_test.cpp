@@ -12,6 +12,7 @@
 #include "actors/query/query_output.hpp"
 #include "actors/shipper/shipper.hpp"
 #include "actors/source/file_source.hpp"
+#include "actors/source/pipe_reader.hpp"
 #include "actors/spool/spool.hpp"
 #include "actors/storage/store_check.hpp"
 #include "tests/support/sim_node.hpp"
@@ -154,7 +155,7 @@ private:
       source.paths = {log_path};
     } else {
       source.paths = {"-"};
-      source.opened["-"] = std::make_shared<sim_pipe>(world_, pipe_);
+      source.pipes["-"] = std::make_shared<pipe_reader>("-", random_id(), std::make_shared<sim_pipe>(world_, pipe_));
     }
     source.window_bytes = 32 * 1024;
     source.limits.max_bytes = limits.max_bytes;
@@ -167,6 +168,12 @@ private:
 
   /// What the stream is labelled with: a file's is always the same one.
   std::string name_of(std::size_t reader) const { return use_ == spool_use::spill ? "all" : std::to_string(reader); }
+
+  id128 random_id() {
+    id128 made;
+    std::ranges::generate(made, [this] { return static_cast<std::uint8_t>(world_.random_below(256)); });
+    return made;
+  }
 
   std::size_t written() {
     return static_cast<std::size_t>(

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "actors/storage/storage_writer.hpp"
-
 namespace sluice::test {
 
 ledger ledger_of(const stats_snapshot& metrics, const std::string& component) {
@@ -25,10 +23,10 @@ expected<void> sim_receiver::start() {
   process_ = std::make_unique<sim_process>(world_, where_.host, files_, seed_ + starts_);
   auto& system = process_->system();
   auto& env = process_->env();
-  storage_ = process_->own(spawn_storage_writer(system, env, std::move(*opened)));
-  acceptor_ = process_->own(spawn_acceptor(system, accept_, storage_));
-  stats = process_->own(spawn_stats_aggregator(system, env, {}));
-  auto listening = listen_for(acceptor_, env.net, where_, {});
+  receive_pipeline_config config{.folder = folder_, .store = store_, .acceptor = accept_};
+  pipeline_ = process_->own(spawn_receive_pipeline(system, env, std::move(config), std::move(*opened)));
+  stats = process_->own(spawn_supervised_stats(system, env, {}));
+  auto listening = listen_for(pipeline_, env.net, where_, {});
   if (!listening)
     return fail(listening.error());
   listener_ = std::move(*listening);
@@ -38,8 +36,7 @@ expected<void> sim_receiver::start() {
 void sim_receiver::kill() {
   listener_.reset();
   stats = nullptr;
-  acceptor_ = nullptr;
-  storage_ = nullptr;
+  pipeline_ = nullptr;
   process_.reset();
 }
 
@@ -60,26 +57,24 @@ void sim_shipper::start() {
   auto& system = process_->system();
   auto& env = process_->env();
   config_.source.epoch = config_.ship.epoch = ++*epoch_;
-  pipeline_ = spawn_ship_pipeline(system, env, config_);
-  process_->own(pipeline_.source);
-  process_->own(pipeline_.batcher);
-  process_->own(pipeline_.compressor);
-  if (pipeline_.spool)
-    process_->own(pipeline_.spool);
-  process_->own(pipeline_.shipper);
-  stats = process_->own(spawn_stats_aggregator(system, env, {}));
-  drained_ = process_->ask<ship_status>(pipeline_.outlet(), drain_atom_v);
+  config_.ship.totals = std::make_shared<shipper_totals>();
+  pipeline_ = process_->own(spawn_ship_pipeline(system, env, config_));
+  stats = process_->own(spawn_supervised_stats(system, env, {}));
+  drained_ = process_->ask<ship_report>(pipeline_, drain_atom_v);
 }
 
 void sim_shipper::kill() {
-  pipeline_ = {};
+  pipeline_ = nullptr;
   stats = nullptr;
   drained_.reset();
   process_.reset();
 }
 
-stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats) {
-  auto answer = process.ask<stats_snapshot>(stats, status_atom_v);
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const supervisor_actor& stats) {
+  auto children = process.ask<std::vector<child_status>>(stats, children_atom_v);
+  world.run_until([&] { return children->has_value(); }, std::chrono::seconds{1});
+  auto aggregator = caf::actor_cast<stats_actor>((*children)->value().front().handle);
+  auto answer = process.ask<stats_snapshot>(aggregator, status_atom_v);
   world.run_until([&] { return answer->has_value(); }, std::chrono::seconds{1});
   return (*answer)->value();
 }

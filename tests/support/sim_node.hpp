@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "actors/receiver/acceptor.hpp"
+#include "actors/receive_pipeline.hpp"
 #include "actors/ship_pipeline.hpp"
 #include "actors/stats/stats_aggregator.hpp"
 #include "actors/storage/store.hpp"
@@ -35,7 +35,7 @@ public:
   sim_file_system& files() noexcept { return files_; }
   bool is_up() const noexcept { return process_ != nullptr; }
   sim_process& process() noexcept { return *process_; }
-  const storage_writer_actor& storage() const noexcept { return storage_; }
+  const receive_pipeline_actor& pipeline() const noexcept { return pipeline_; }
 
   /// Opens the store and listens. Errors: those of `store::open`.
   expected<void> start();
@@ -49,7 +49,7 @@ public:
   std::uint64_t starts() const noexcept { return starts_; }
   std::uint64_t torn_tails() const noexcept { return torn_tails_; } ///< That starts have cut.
 
-  stats_actor stats;
+  supervisor_actor stats;
 
 private:
   sim_world& world_;
@@ -61,8 +61,7 @@ private:
   std::filesystem::path folder_ = "/store";
   std::uint64_t starts_ = 0, torn_tails_ = 0;
   std::unique_ptr<sim_process> process_;
-  storage_writer_actor storage_;
-  acceptor_actor acceptor_;
+  receive_pipeline_actor pipeline_;
   std::unique_ptr<listener> listener_;
 };
 
@@ -77,7 +76,7 @@ public:
   sim_file_system& files() noexcept { return files_; }
   bool is_up() const noexcept { return process_ != nullptr; }
   sim_process& process() noexcept { return *process_; }
-  ship_pipeline& pipeline() noexcept { return pipeline_; }
+  const ship_pipeline_actor& pipeline() const noexcept { return pipeline_; }
 
   /// Puts a file there and ships it from the next start on.
   void add_file(const std::string& path, std::string content);
@@ -97,14 +96,14 @@ public:
 
   /// All is acknowledged, or it has given up.
   bool is_drained() const noexcept { return drained_ && drained_->has_value(); }
-  const expected<ship_status>& outcome() const { return drained_->value(); }
+  const expected<ship_report>& outcome() const { return drained_->value(); }
 
   /// A later start of the agent has ended it.
   bool is_fenced() const {
     return !is_newest() && is_drained() && !outcome() && outcome().error().code == errc::stale_epoch;
   }
 
-  stats_actor stats;
+  supervisor_actor stats;
 
 private:
   sim_world& world_;
@@ -115,11 +114,11 @@ private:
   std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(0); ///< Of the agent's last start.
   std::uint64_t starts_ = 0;
   std::unique_ptr<sim_process> process_;
-  ship_pipeline pipeline_;
-  std::shared_ptr<std::optional<expected<ship_status>>> drained_;
+  ship_pipeline_actor pipeline_;
+  std::shared_ptr<std::optional<expected<ship_report>>> drained_;
 };
 
 /// What all components of a process have counted, now.
-stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats);
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const supervisor_actor& stats);
 
 } // namespace sluice::test

@@ -146,10 +146,10 @@ TEST_F(source_files, read_chunk_passes_on_errors) {
 
 TEST_F(source_files, pipe_reader_keeps_the_beginning_of_a_line) {
   put("/pipe", "a\nb\nc\nd\nthe end");
-  pipe_reader reader{open("/pipe"), limits};
+  pipe_reader reader{"/pipe", {}, open("/pipe")};
   std::string joined;
   for (auto more = true; more;) {
-    auto next = reader.read({}).value();
+    auto next = reader.read(joined.size(), 0, limits, {}).value();
     EXPECT_LE(next.records, limits.max_events);
     joined += next.lines.text();
     more = !next.at_end;
@@ -159,13 +159,45 @@ TEST_F(source_files, pipe_reader_keeps_the_beginning_of_a_line) {
 
 TEST_F(source_files, pipe_reader_gives_the_rest_without_reading_on) {
   put("/pipe", "a\nb\nc\nd\nthe end");
-  pipe_reader reader{open("/pipe"), limits};
-  auto joined = std::string{reader.read({}).value().lines.text()};
-  for (auto rest = reader.rest({}); rest.records > 0; rest = reader.rest({})) {
+  pipe_reader reader{"/pipe", {}, open("/pipe")};
+  EXPECT_FALSE(reader.holds_something());
+  auto joined = std::string{reader.read(0, 0, limits, {}).value().lines.text()};
+  EXPECT_TRUE(reader.holds_something());
+  for (auto more = true; more;) {
+    auto rest = reader.rest(joined.size(), limits, {}).value();
     EXPECT_LE(rest.records, limits.max_events);
     joined += rest.lines.text();
+    more = rest.records > 0;
   }
   EXPECT_EQ(joined, "a\nb\nc\nd\nthe end");
+}
+
+// What the source had read of a pipe when it failed was lost with it.
+TEST_F(source_files, pipe_reader_reads_again_what_is_not_acknowledged) {
+  std::mt19937 random{7};
+  std::string content;
+  for (auto i = 0; content.size() < 10'000; ++i)
+    content += std::to_string(i) + std::string(random() % 12, '.') + '\n';
+  put("/pipe", content);
+  pipe_reader reader{"/pipe", {}, open("/pipe")};
+  std::uint64_t at = 0, acked = 0;
+  for (auto at_end = false; !at_end;) {
+    if (random() % 4 == 0)
+      acked += random() % (at - acked + 1);
+    if (random() % 4 == 0)
+      at = acked + random() % (at - acked + 1);
+    auto next = reader.read(at, acked, limits, {}).value();
+    ASSERT_EQ(next.lines.text(), content.substr(at, next.lines.text_bytes()));
+    at += next.lines.text_bytes();
+    at_end = next.at_end;
+  }
+  EXPECT_EQ(at, content.size());
+  ASSERT_GT(acked, 0);
+  EXPECT_TRUE(reader.check(acked));
+  auto early = reader.read(acked - 1, 0, limits, {});
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, errc::not_rereadable);
+  EXPECT_FALSE(reader.check(content.size() + 1));
 }
 
 } // namespace sluice::test

@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
-#include "actors/shipper/backoff.hpp"
+#include "actors/runtime/backoff.hpp"
 
 namespace sluice::test {
 
 using namespace std::chrono_literals;
 
-TEST(shipper_backoff, doubles_its_ceiling_up_to_the_maximum_and_fills_all_below_it) {
+TEST(runtime_backoff, doubles_its_ceiling_up_to_the_maximum_and_fills_all_below_it) {
   std::mt19937_64 random{1};
   for (auto [attempt, ceiling] : {std::pair{1, 1000ms}, {2, 2000ms}, {3, 4000ms}, {4, 5000ms}, {9, 5000ms}}) {
     std::chrono::milliseconds low = 1h, high = 0ms;
@@ -24,7 +24,7 @@ TEST(shipper_backoff, doubles_its_ceiling_up_to_the_maximum_and_fills_all_below_
   }
 }
 
-TEST(shipper_backoff, begins_again_after_a_success) {
+TEST(runtime_backoff, begins_again_after_a_success) {
   std::mt19937_64 random{1};
   backoff tested{{.initial = 10ms, .max = 10'000ms}};
   for (auto i = 0; i < 20; ++i)
