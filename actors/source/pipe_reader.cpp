@@ -32,7 +32,8 @@ expected<file_chunk> pipe_reader::read(
     if (!*more)
       break;
   }
-  return cut(std::move(lines), cutter, has_ended_ && position + lines.text_bytes() == end());
+  auto last = has_ended_ && position + lines.text_bytes() == end();
+  return cut(std::move(lines), cutter, last);
 }
 
 expected<file_chunk> pipe_reader::rest(std::uint64_t position, const chunk_limits& limits, buffer memory) {
@@ -43,7 +44,8 @@ expected<file_chunk> pipe_reader::rest(std::uint64_t position, const chunk_limit
   line_cutter cutter{limits};
   while (!cutter.scan(lines.text()) && take_kept(lines, position + lines.text_bytes()))
     ;
-  return cut(std::move(lines), cutter, position + lines.text_bytes() == end());
+  auto last = position + lines.text_bytes() == end();
+  return cut(std::move(lines), cutter, last);
 }
 
 expected<void> pipe_reader::check(std::uint64_t position) {

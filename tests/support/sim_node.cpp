@@ -23,7 +23,7 @@ expected<void> sim_receiver::start() {
   process_ = std::make_unique<sim_process>(world_, where_.host, files_, seed_ + starts_);
   auto& system = process_->system();
   auto& env = process_->env();
-  receive_pipeline_config config{.folder = folder_, .store = store_, .acceptor = accept_};
+  receive_pipeline_config config{.folder = folder_, .store = store_, .acceptor = accept_, .intensity = intensity_};
   pipeline_ = process_->own(spawn_receive_pipeline(system, env, std::move(config), std::move(*opened)));
   stats = process_->own(spawn_supervised_stats(system, env, {}));
   auto listening = listen_for(pipeline_, env.net, where_, {});
@@ -70,13 +70,16 @@ void sim_shipper::kill() {
   process_.reset();
 }
 
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats) {
+  auto answer = process.ask<stats_snapshot>(stats, status_atom_v);
+  world.run_until([&] { return answer->has_value(); }, std::chrono::seconds{1});
+  return (*answer)->value();
+}
+
 stats_snapshot metrics_of(sim_world& world, sim_process& process, const supervisor_actor& stats) {
   auto children = process.ask<std::vector<child_status>>(stats, children_atom_v);
   world.run_until([&] { return children->has_value(); }, std::chrono::seconds{1});
-  auto aggregator = caf::actor_cast<stats_actor>((*children)->value().front().handle);
-  auto answer = process.ask<stats_snapshot>(aggregator, status_atom_v);
-  world.run_until([&] { return answer->has_value(); }, std::chrono::seconds{1});
-  return (*answer)->value();
+  return metrics_of(world, process, caf::actor_cast<stats_actor>((*children)->value().front().handle));
 }
 
 } // namespace sluice::test

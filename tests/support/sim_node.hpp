@@ -6,6 +6,9 @@
 #include <string>
 #include <utility>
 
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
 #include "actors/receive_pipeline.hpp"
 #include "actors/ship_pipeline.hpp"
 #include "actors/stats/stats_aggregator.hpp"
@@ -27,8 +30,10 @@ std::string to_string(const ledger& x);
 /// A machine that runs a receiver and its store.
 class sim_receiver {
 public:
-  sim_receiver(sim_world& world, endpoint where, std::uint64_t seed, store_options store, acceptor_config accept)
-    : world_(world), where_(std::move(where)), seed_(seed), files_(seed), store_(store), accept_(accept) {}
+  sim_receiver(sim_world& world, endpoint where, std::uint64_t seed, store_options store, acceptor_config accept,
+    restart_intensity intensity = {})
+    : world_(world), where_(std::move(where)), seed_(seed), files_(seed), store_(store), accept_(accept),
+      intensity_(intensity) {}
 
   const endpoint& where() const noexcept { return where_; }
   const std::filesystem::path& folder() const noexcept { return folder_; }
@@ -58,6 +63,7 @@ private:
   sim_file_system files_;
   store_options store_;
   acceptor_config accept_;
+  restart_intensity intensity_;
   std::filesystem::path folder_ = "/store";
   std::uint64_t starts_ = 0, torn_tails_ = 0;
   std::unique_ptr<sim_process> process_;
@@ -118,7 +124,24 @@ private:
   std::shared_ptr<std::optional<expected<ship_report>>> drained_;
 };
 
+/// Ends the present child called `name` of `parent`, as a failure does; one of them, picked by `choice`, if there are
+/// several. Nothing happens if there is none.
+template <class Parent>
+void kill_child(sim_process& process, const Parent& parent, const std::string& name, std::uint64_t choice = 0) {
+  process.own(caf::actor{process.system().spawn([=](caf::event_based_actor* self) {
+    self->request(parent, caf::infinite, children_atom_v)
+      .then(
+        [=](std::vector<child_status>& children) {
+          std::erase_if(children, [&](auto& x) { return x.name != name || !x.handle; });
+          if (!children.empty())
+            caf::anon_send_exit(children[choice % children.size()].handle, caf::exit_reason::kill);
+        },
+        [](const caf::error&) {});
+  })});
+}
+
 /// What all components of a process have counted, now.
+stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats);
 stats_snapshot metrics_of(sim_world& world, sim_process& process, const supervisor_actor& stats);
 
 } // namespace sluice::test

@@ -1,0 +1,270 @@
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/query/query.hpp"
+#include "actors/query/query_output.hpp"
+#include "actors/source/pipe_reader.hpp"
+#include "actors/storage/store_check.hpp"
+#include "tests/support/sim_node.hpp"
+
+namespace sluice::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+const endpoint receiver_address{"sim", "receiver", 1};
+constexpr auto fault_time = 10s; ///< After which nobody is killed any more.
+constexpr restart_intensity any_number{.restarts = 1000};
+
+/// A pipe whose writer writes now and then.
+class sim_pipe : public file {
+public:
+  sim_pipe(std::string content, std::uint64_t seed) : content_(std::move(content)), random_(seed) {}
+
+  expected<std::optional<std::size_t>> read_some(std::span<std::byte> into, std::chrono::milliseconds) override {
+    if (at_ < content_.size() && random_() % 3 == 0)
+      return std::nullopt;
+    auto bytes = std::min({into.size(), content_.size() - at_, std::size_t{1} + random_() % 700});
+    std::memcpy(into.data(), content_.data() + at_, bytes);
+    at_ += bytes;
+    return bytes;
+  }
+
+  expected<std::size_t> read_at(std::span<std::byte>, std::uint64_t) override { return fail(unfit()); }
+  expected<void> write_at(std::span<const byte_view>, std::uint64_t) override { return fail(unfit()); }
+  expected<void> sync() override { return fail(unfit()); }
+  expected<void> truncate(std::uint64_t) override { return fail(unfit()); }
+  expected<file_info> info() override {
+    file_info made;
+    made.regular = false;
+    return made;
+  }
+
+private:
+  static error unfit() { return {errc::io_error, "a pipe"}; }
+
+  std::string content_;
+  std::size_t at_ = 0;
+  std::mt19937_64 random_;
+};
+
+/// Ships two files and a pipe while actors are killed, one after the other, until all is acknowledged.
+class supervision_run {
+public:
+  explicit supervision_run(std::uint64_t seed)
+    : world_(seed, {.net = {.pipe_bytes = 16 * 1024}, .max_io_delay = 1ms * (1 << seed % 8)}),
+      receiver_(world_, receiver_address, seed, {.segment_bytes = 4 * 1024 + world_.random_below(64 * 1024)},
+        {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}}, any_number),
+      shipper_(world_, "shipper", seed, shipper_config_of(seed)) {
+    for (auto path : {"/a.log", "/b.log"}) {
+      shipper_.add_file(path, lines(world_.random_below(30'000)));
+      wanted_[path] = shipper_.files().content(path);
+    }
+    wanted_["/pipe"] = pipe_;
+  }
+
+  /// Returns what is wrong.
+  std::string run() {
+    receiver_.start();
+    shipper_.start();
+    auto kills = 1 + world_.random_below(12);
+    for (std::uint64_t i = 0; i < kills; ++i)
+      world_.after(random_time(), [this] { strike(); });
+    if (!world_.run_until([this] { return shipper_.is_drained(); }, 900s))
+      return "not all was acknowledged: " + where_it_stands();
+    if (!shipper_.outcome())
+      return shipper_.outcome().error().message;
+    if (auto& errors = shipper_.outcome()->source_errors; !errors.empty())
+      return errors.front();
+    world_.run_for(120s);
+    for (auto step : {&supervision_run::check_ledgers, &supervision_run::check_quiet, &supervision_run::check_store})
+      if (auto problem = (this->*step)(); !problem.empty())
+        return problem;
+    return {};
+  }
+
+  /// How often each has been started again.
+  const std::map<std::string, double>& restarts() const noexcept { return restarts_; }
+  std::uint64_t trace() const noexcept { return world_.trace(); }
+
+private:
+  ship_pipeline_config shipper_config_of(std::uint64_t seed) {
+    ship_pipeline_config config;
+    config.source.producer.fill(1);
+    config.source.window_bytes = 1 + world_.random_below(64 * 1024);
+    config.source.paths = {"/pipe"};
+    pipe_ = lines(world_.random_below(30'000));
+    config.source.pipes["/pipe"] =
+      std::make_shared<pipe_reader>("/pipe", id128{7}, std::make_shared<sim_pipe>(pipe_, seed));
+    config.batch = {.max_bytes = 256 + world_.random_below(4 * 1024),
+      .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
+      .timeout = 100ms};
+    config.ship.to = receiver_address;
+    config.ship.retry = {.initial = 1ms * (1 << world_.random_below(8)), .max = 2s};
+    config.ship.max_queued_bytes = 1 + world_.random_below(16 * 1024);
+    config.intensity = any_number;
+    return config;
+  }
+
+  std::string lines(std::uint64_t bytes) {
+    std::string text;
+    while (text.size() < bytes)
+      text += std::string(world_.random_below(200), static_cast<char>('a' + world_.random_below(26))) + '\n';
+    if (!text.empty() && world_.random_below(2) == 0)
+      text.pop_back();
+    return text;
+  }
+
+  caf::timespan random_time() {
+    auto limit = static_cast<std::uint64_t>(caf::timespan{fault_time}.count());
+    return caf::timespan{static_cast<std::int64_t>(world_.random_below(limit) >> world_.random_below(10))};
+  }
+
+  void strike() {
+    auto& at_shipper = shipper_.process();
+    auto& at_receiver = receiver_.process();
+    switch (world_.random_below(9)) {
+    case 0:
+      return kill_child(at_shipper, shipper_.pipeline(), "source");
+    case 1:
+      return kill_child(at_shipper, shipper_.pipeline(), "batcher");
+    case 2:
+      return kill_child(at_shipper, shipper_.pipeline(), "compressor");
+    case 3:
+      return kill_child(at_shipper, shipper_.pipeline(), "shipper");
+    case 4:
+      return kill_child(at_shipper, shipper_.stats, "stats");
+    case 5:
+      return kill_child(at_receiver, receiver_.pipeline(), "storage-writer");
+    case 6:
+      return kill_child(at_receiver, receiver_.pipeline(), "acceptor");
+    case 7:
+      return kill_child(at_receiver, receiver_.pipeline(), "receiver", world_.random_below(100));
+    default:
+      world_.net().lose_one();
+    }
+  }
+
+  std::string where_it_stands() {
+    auto asked = shipper_.process().ask<ship_report>(shipper_.pipeline(), status_atom_v);
+    world_.run_for(30s);
+    if (!*asked || !**asked)
+      return "no answer";
+    auto& status = (**asked)->status;
+    return fmt::format("{}, {} streams, {} bytes acknowledged, {} frames of {} streams pending, {}", status.state,
+      status.streams, status.acked_bytes, status.pending_frames, status.pending_streams, status.last_error.message);
+  }
+
+  std::string check_ledgers() {
+    struct node {
+      sim_process& process;
+      const supervisor_actor& stats;
+      std::vector<std::string> components;
+    };
+    for (auto& [process, stats, components] :
+      {node{shipper_.process(), shipper_.stats, {"source", "batcher", "compressor", "shipper"}},
+        node{receiver_.process(), receiver_.stats, {"receiver", "storage-writer"}}}) {
+      auto metrics = metrics_of(world_, process, stats);
+      for (auto& component : components)
+        if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
+          return fmt::format("the ledger of {} does not balance: {}", component, to_string(found));
+      for (auto& sample : metrics.samples)
+        if (sample.name == "sluice_actor_restarts_total")
+          restarts_[sample.labels.front().second] += sample.value;
+    }
+    return {};
+  }
+
+  std::string check_quiet() {
+    auto before = world_.net().delivered();
+    world_.run_for(60s);
+    auto after = world_.net().delivered();
+    return before == after ? "" : fmt::format("{} messages after the end", after - before);
+  }
+
+  std::string check_store() {
+    receiver_.crash();
+    receiver_.start();
+    std::string problem;
+    auto verified =
+      verify_store(receiver_.files(), receiver_.folder(), [&](const damage& x) { problem = to_string(x); });
+    if (!verified || verified->problems > 0)
+      return "verify: " + problem;
+    for (auto& [path, wanted] : wanted_)
+      if (auto found = stored(path); found != wanted) {
+        auto differ = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end());
+        return fmt::format("{}: {} bytes are stored of {}; they differ from byte {}", path, found.size(), wanted.size(),
+          differ.first - found.begin());
+      }
+    return {};
+  }
+
+  std::string stored(const std::string& path) {
+    std::string found;
+    auto writer = make_query_writer(query_format::raw, [&](byte_view bytes) {
+      found += as_text(bytes);
+      return true;
+    });
+    query_options query;
+    query.labels = {{"source", path}};
+    EXPECT_TRUE(run_query(receiver_.files(), receiver_.folder(), query, *writer, [](const damage&) {}));
+    writer->finish();
+    return found;
+  }
+
+  sim_world world_;
+  std::string pipe_;
+  sim_receiver receiver_;
+  sim_shipper shipper_;
+  std::map<std::string, std::string> wanted_; ///< By path.
+  std::map<std::string, double> restarts_;
+};
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  auto* text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+class supervision_of_pipelines : public testing::Test {
+protected:
+  void SetUp() override { spdlog::set_level(spdlog::level::off); }
+  void TearDown() override { spdlog::set_level(spdlog::level::info); }
+};
+
+} // namespace
+
+// `SLUICE_SEEDS` says how many seeds, `SLUICE_SEED` replays one, with the log.
+TEST_F(supervision_of_pipelines, loses_and_doubles_nothing_whichever_actor_fails) {
+  auto single = std::getenv("SLUICE_SEED") != nullptr;
+  if (single)
+    spdlog::set_level(spdlog::level::debug);
+  auto first = number_from("SLUICE_SEED", 1);
+  auto count = single ? 1 : number_from("SLUICE_SEEDS", 300);
+  std::map<std::string, double> restarts;
+  for (auto seed = first; seed < first + count; ++seed) {
+    supervision_run run{seed};
+    auto failure = run.run();
+    ASSERT_EQ(failure, "") << fmt::format("seed {}: {}; replay with SLUICE_SEED={}", seed, failure, seed);
+    for (auto& [actor, times] : run.restarts())
+      restarts[actor] += times;
+  }
+  for (auto& [actor, times] : restarts)
+    fmt::print("{} was started again {} times\n", actor, times);
+  if (count >= 100)
+    for (auto actor : {"source", "batcher", "compressor", "shipper", "stats", "storage-writer", "acceptor"})
+      EXPECT_GT(restarts[actor], 0) << actor;
+}
+
+TEST_F(supervision_of_pipelines, runs_the_same_way_for_the_same_seed) {
+  supervision_run once{3}, twice{3}, other{4};
+  EXPECT_EQ(once.run(), twice.run());
+  other.run();
+  EXPECT_EQ(once.trace(), twice.trace());
+  EXPECT_NE(once.trace(), other.trace());
+}
+
+} // namespace sluice::test
