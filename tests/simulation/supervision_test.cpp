@@ -69,7 +69,7 @@ public:
 
   /// Returns what is wrong.
   std::string run() {
-    receiver_.start();
+    EXPECT_TRUE(receiver_.start());
     shipper_.start();
     auto kills = 1 + world_.random_below(12);
     for (std::uint64_t i = 0; i < kills; ++i)
@@ -188,7 +188,7 @@ private:
 
   std::string check_store() {
     receiver_.crash();
-    receiver_.start();
+    EXPECT_TRUE(receiver_.start());
     std::string problem;
     auto verified =
       verify_store(receiver_.files(), receiver_.folder(), [&](const damage& x) { problem = to_string(x); });
