@@ -57,7 +57,7 @@ class supervision_run {
 public:
   explicit supervision_run(std::uint64_t seed)
     : world_(seed, {.net = {.pipe_bytes = 16 * 1024}, .max_io_delay = 1ms * (1 << seed % 8)}),
-      receiver_(world_, receiver_address, seed, {.segment_bytes = 4 * 1024 + world_.random_below(64 * 1024)},
+      receiver_(world_, receiver_address, seed, store(),
         {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}}, any_number),
       shipper_(world_, "shipper", seed, shipper_config_of(seed)) {
     for (auto path : {"/a.log", "/b.log"}) {
@@ -92,6 +92,12 @@ public:
   std::uint64_t trace() const noexcept { return world_.trace(); }
 
 private:
+  store_options store() {
+    store_options made;
+    made.segment_bytes = 4 * 1024 + world_.random_below(64 * 1024);
+    return made;
+  }
+
   ship_pipeline_config shipper_config_of(std::uint64_t seed) {
     ship_pipeline_config config;
     config.source.producer.fill(1);
