@@ -108,8 +108,8 @@ expected<void> segment_reader::read_footer() {
   return {};
 }
 
-expected<segment_scan> segment_reader::scan() const {
-  auto limit = is_sealed() ? body_end_ : file_bytes_;
+expected<segment_scan> segment_reader::scan(std::uint64_t limit) const {
+  limit = std::min(limit, is_sealed() ? body_end_ : file_bytes_);
   segment_scan found;
   found.end = header_.encoded_bytes();
   for (auto at = found.end; at < limit;) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,8 +59,8 @@ public:
   /// What was found on the way to the index; empty for a sealed segment, whose frames were not looked at.
   const segment_scan& found() const noexcept { return scan_; }
 
-  /// Reads the body's headers whether sealed or not. Errors: those of the file system.
-  expected<segment_scan> scan() const;
+  /// Reads the body's headers, up to `limit` at most, whether sealed or not. Errors: those of the file system.
+  expected<segment_scan> scan(std::uint64_t limit = std::numeric_limits<std::uint64_t>::max()) const;
 
   /// Reads and checks one frame. Errors: those of `frame::decode` and of the file system, without path and offset.
   expected<frame> load(const frame_entry& entry) const;

@@ -25,6 +25,19 @@ bool covers(const stream_point& point, const frame_header& header) {
          point.position >= header.position_end;
 }
 
+/// Where a crash has torn an active segment. What stands before the last mark was on the disk when the mark was
+/// written, so that only the payloads behind it need to be read.
+std::optional<damage> first_torn(const segment_reader& reader) {
+  const auto& found = reader.found();
+  const auto& frames = reader.index().frames;
+  auto behind = std::ranges::partition_point(
+    frames, [&](const frame_entry& entry) { return found.mark && entry.offset < *found.mark; });
+  for (; behind != frames.end(); ++behind)
+    if (auto loaded = reader.load(*behind); !loaded)
+      return reader.at(behind->offset, loaded.error());
+  return found.tail ? std::optional{reader.at(found.end, *found.tail)} : std::nullopt;
+}
+
 /// Makes a folder and those above it, each synced into the one that holds it: else all that is stored below would go
 /// with its name.
 expected<void> make_durable_folder(file_system& files, const std::filesystem::path& folder) {
@@ -109,36 +122,25 @@ expected<void> store::remove_temporary_files() {
 
 expected<void> store::recover_active(segment_reader reader, timestamp now) {
   const auto& found = reader.found();
-  auto refuse = [](const damage& where) {
-    return fail(where.reason.code,
-      to_string(where) +
+  if (!found.damages.empty())
+    return fail(found.damages.front().reason.code,
+      to_string(found.damages.front()) +
         "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
         "else is damaged, `sluice store repair` saves what is whole");
-  };
-  if (!found.damages.empty())
-    return refuse(found.damages.front());
-  segment_index_builder kept;
-  auto end = found.end;
-  auto reason = found.tail;
-  for (const auto& entry : reader.index().frames) {
-    auto loaded = reader.load(entry);
-    if (!loaded) {
-      if (found.mark && *found.mark > entry.offset)
-        return refuse(reader.at(entry.offset, loaded.error()));
-      end = entry.offset;
-      reason = loaded.error();
-      break;
-    }
-    kept.add(loaded->header(), entry.offset);
-    advance(loaded->header().stream, entry.last, now);
-  }
-  if (reason)
-    recovery_.cut = {reader.at(end, *reason), reader.file_bytes() - end};
+  auto cut = first_torn(reader);
+  auto kept = reader.scan(cut ? cut->offset : found.end);
+  if (!kept)
+    return fail(kept.error());
+  const auto& index = kept->frames.index();
+  for (const auto& entry : index.frames)
+    advance(index.streams[entry.stream], entry.last, now);
+  if (cut)
+    recovery_.cut = {*cut, reader.file_bytes() - cut->offset};
   recovery_.active = reader.path();
-  recovery_.active_frames = kept.index().frames.size();
+  recovery_.active_frames = index.frames.size();
   recovery_.streams = streams_.size();
-  auto writer =
-    segment_writer::resume(files_, reader.path(), reader.header(), std::move(kept), end, options_.durability);
+  auto writer = segment_writer::resume(
+    files_, reader.path(), reader.header(), std::move(kept->frames), kept->end, options_.durability);
   if (!writer)
     return fail(writer.error());
   active_ = std::move(*writer);
