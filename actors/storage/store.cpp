@@ -38,20 +38,17 @@ std::optional<damage> first_torn(const segment_reader& reader) {
   return found.tail ? std::optional{reader.at(found.end, *found.tail)} : std::nullopt;
 }
 
-/// Makes a folder and those above it, each synced into the one that holds it: else all that is stored below would go
-/// with its name.
+/// Makes a folder and those above it, and every name on the way durable: else all that is stored below would go with one
+/// of them. Whether an earlier start has got that far, the identity tells, which is made behind it.
 expected<void> make_durable_folder(file_system& files, const std::filesystem::path& folder) {
-  auto found = files.list(folder);
-  if (found || found.error().code != errc::not_found)
-    return {}; // what else is wrong with it shows when it is used
-  if (!folder.has_filename() && folder.has_parent_path())
-    return make_durable_folder(files, folder.parent_path());
-  auto parent = folder.has_parent_path() ? folder.parent_path() : ".";
-  if (auto ok = make_durable_folder(files, parent); !ok)
-    return ok;
+  if (files.info(folder / "id"))
+    return {};
   if (auto ok = files.create_folders(folder); !ok)
     return ok;
-  return files.sync_folder(parent);
+  for (auto at = std::filesystem::absolute(folder).lexically_normal(); at.has_relative_path(); at = at.parent_path())
+    if (auto ok = files.sync_folder(at.parent_path()); !ok && ok.error().code != errc::permission_denied)
+      return ok; // what we may not even read was not made by us
+  return {};
 }
 
 } // namespace
@@ -66,7 +63,7 @@ expected<std::unique_ptr<file_lock>> lock_store(file_system& files, const std::f
 
 expected<std::unique_ptr<store>> store::open(
   file_system& files, const std::filesystem::path& folder, const store_options& options, timestamp now) {
-  if (auto ok = make_durable_folder(files, folder.lexically_normal()); !ok)
+  if (auto ok = make_durable_folder(files, folder); !ok)
     return fail(ok.error().code, fmt::format("store {} cannot be made: {}", folder.string(), ok.error().message));
   auto lock = lock_store(files, folder);
   if (!lock)

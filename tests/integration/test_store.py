@@ -1,12 +1,14 @@
 """`sluice store inspect` and `verify`, rotation, and what a start makes of a store that a crash left behind."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 
-from support import Proxy, assert_same, log_lines, noise, segments, shipped
+from support import BINARY, Proxy, Receiver, assert_same, log_lines, noise, segments, shipped
 
 
 def inspect(sluice, store):
@@ -133,11 +135,50 @@ def test_a_receiver_does_not_start_over_corruption(sluice):
     sluice.ship(receiver, path, "--batch-bytes", "16KiB")
     assert receiver.stop() == 0
     victim, = segments(receiver.store)
-    flip(victim, victim.stat().st_size // 2)
+    content = victim.read_bytes()
+    flip(victim, content.rindex(b"SLFR", 0, len(content) // 2) + 60)
     before = victim.read_bytes()
     result = sluice.run("receive", "--listen", "tcp://127.0.0.1:0", "--store", receiver.store)
     assert result.code == 65 and f"{victim}:" in result.err, result
     assert victim.read_bytes() == before
+
+
+def as_nobody(sluice):
+    """How to start a process that file permissions hold for, also where the tests run as root."""
+    if os.geteuid() != 0:
+        return ()
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+    if subprocess.run([*nobody, BINARY, "--version"], capture_output=True).returncode != 0:
+        pytest.skip("nobody but root may run the program to test")
+    sluice.tmp.chmod(0o755)
+    return nobody
+
+
+def test_a_folder_that_cannot_be_written(sluice):
+    nobody = as_nobody(sluice)
+    store = sluice.tmp / "readonly"
+    store.mkdir(mode=0o555)
+    receiver = sluice.start(store, kind=Receiver, before=nobody)
+    assert receiver.wait() == 73, receiver
+    receiver.errors.wait_for(f"{re.escape(str(store))}.*Permission denied")
+    assert list(store.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_any_more(sluice):
+    nobody = as_nobody(sluice)
+    store = sluice.tmp / "store"
+    store.mkdir()
+    store.chmod(0o777)
+    receiver = sluice.receiver("store", "--segment-bytes", "64KiB", before=nobody)
+    data = noise(1_000_000, 35)
+    path = sluice.file("log", data)
+    store.chmod(0o555)
+    ship = sluice.start_ship(receiver, path, "--batch-bytes", "16KiB")
+    receiver.errors.wait_for("Permission denied")
+    assert ship.is_running and receiver.is_running
+    store.chmod(0o777)
+    assert ship.wait() == 0, ship
+    assert_same(sluice.stored(receiver, path), data)
 
 
 def repair(sluice, store):
