@@ -69,6 +69,7 @@ expected<findings> file_discovery::look(const news& since) {
 
 /// What is not noted must not be read: it could not be told after a restart.
 expected<findings> file_discovery::noted(findings found) {
+  add_newcomers(found);
   if (auto flushed = registry_->flush(); !flushed) {
     kept_ = std::move(found);
     return fail(std::move(flushed.error()));
@@ -197,13 +198,19 @@ void file_discovery::arrive(const std::string& path, const sighting* seen, findi
   find_rotated(path, found);
   if (!seen || seen->info.size == 0)
     return;
-  findings last;
-  add(path, *seen, false, last);
-  // While that was looked at, it may have been rotated again, and something else identified.
+  findings newcomer;
+  add(path, *seen, false, newcomer);
+  std::ranges::move(newcomer.files, std::back_inserter(newcomers_));
+  std::ranges::move(newcomer.problems, std::back_inserter(found.problems));
+}
+
+/// While what is at a path now was looked at, what was there before may have been rotated again; it comes first.
+void file_discovery::add_newcomers(findings& found) {
   siblings_.forget();
-  find_rotated(path, found);
-  std::ranges::move(last.files, std::back_inserter(found.files));
-  std::ranges::move(last.problems, std::back_inserter(found.problems));
+  for (auto& x : std::exchange(newcomers_, {})) {
+    find_rotated(x.path, found);
+    found.files.push_back(std::move(x));
+  }
 }
 
 /// What was rotated since something new was last found at `path`, and has not been seen there.

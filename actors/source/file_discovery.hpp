@@ -112,6 +112,7 @@ private:
   const std::string* base_of(const std::string& path) const;
 
   void arrive(const std::string& path, const sighting* seen, findings& found);
+  void add_newcomers(findings& found);
   void find_rotated(const std::string& path, findings& found);
   void bring_back(const std::string& path, const sighting* seen, findings& found);
   void place(const std::string& path, const file_identity& which, const sighting* seen, findings& found);
@@ -129,6 +130,7 @@ private:
   std::set<file_identity> in_use_;                            ///< Found and not finished.
   std::map<std::string, std::vector<file_identity>> history_; ///< Of earlier runs, not looked for yet.
   std::map<std::string, std::string> complaints_;             ///< The last one of each path.
+  std::vector<found_file> newcomers_;                         ///< Found at their paths by the present look.
   findings kept_;                                             ///< Could not be noted yet.
   bool has_looked_ = false;
   std::size_t may_open_ = 0;

@@ -79,7 +79,7 @@ struct file_source_state {
         co_await stop_reading();
       if (is_time_to_look())
         co_await look();
-      else if (auto* over = inputs_.take_over())
+      else if (auto* over = has_stopped_ ? nullptr : inputs_.take_over())
         forget(*over);
       else if (auto* due = inputs_.take_announceable())
         announce(*due);
