@@ -64,6 +64,8 @@ def world(options):
             yield made
         except BaseException:
             if options.keep:
+                for service in Service.all:
+                    service.keep_words()
                 kept = made.tmp.with_name(made.tmp.name + "-kept")
                 made.tmp.rename(kept)
                 print(f"kept in {kept}", flush=True)
@@ -78,11 +80,13 @@ def free_port():
 class Service:
     """One `sluice` that is killed and started again, always with the same arguments."""
 
+    all = []
+
     def __init__(self, sluice, name, arguments, ready=None, **how):
         self._sluice, self.name, self._arguments, self._ready, self._how = sluice, name, arguments, ready, how
         self.process = None
         self.starts = self.kills = 0
-        self.logs = collections.deque(maxlen=400)
+        Service.all.append(self)
 
     def start(self, *more):
         self.process = self._sluice.start([*self._arguments, *more], **self._how)
@@ -96,7 +100,7 @@ class Service:
         self.must_run()
         self.process.kill()
         self.kills += 1
-        self._forget()
+        self.keep_words()
 
     def stop(self, code=0, timeout=120):
         """Ends it in order; it must have been alive and end with `code`."""
@@ -113,9 +117,10 @@ class Service:
     def last_words(self, count=15):
         return "\n    ".join(self.process.errors.lines()[-count:])
 
-    def _forget(self):
-        """Lets go of a dead process but keeps what it has said."""
-        self.logs.extend(f"{self.name} {self.starts}: {line}" for line in self.process.errors.lines()[-20:])
+    def keep_words(self):
+        """Writes down what the present process has said."""
+        with (self._sluice.tmp / f"{self.name}.log").open("a") as log:
+            log.writelines(f"{self.starts}: {line}\n" for line in self.process.errors.lines())
 
 
 def receiver_service(sluice, port, store, *arguments, **how):

@@ -16,6 +16,7 @@ and the line that is cut in two there may be stored in pieces. Nothing else may,
 import bisect
 import os
 import random
+import shlex
 import shutil
 import threading
 import time
@@ -244,7 +245,7 @@ def arguments(given=None):
     made.add_argument("--names", choices=("numbers", "dates"), default="numbers", help="of rotated files")
     made.add_argument("--keep-rotated", type=int, default=4,
                       help="rotated files that are left even when they are stored (default: %(default)s)")
-    made.add_argument("--ship", nargs="*", default=[], metavar="ARGUMENT", help="more for `sluice ship`")
+    made.add_argument("--ship", type=shlex.split, default=[], metavar="ARGUMENTS", help="more for `sluice ship`")
     return made.parse_args(given)
 
 

@@ -12,6 +12,7 @@ at the end of what a killed shipper has read.
 import os
 import random
 import re
+import shlex
 import threading
 import time
 
@@ -67,10 +68,10 @@ class SpoolingShipper(Service):
     def start(self, *more):
         super().start("--label", f"run={self.starts + 1}", *more)
 
-    def _forget(self):
+    def keep_words(self):
         said = [int(found[1]) for line in self.process.errors.lines() if (found := CONFIRMED.search(line))]
         self.confirmed[self.starts] = max(said, default=0)
-        super()._forget()
+        super().keep_words()
 
 
 def judge(store, shipper, contents):
@@ -140,7 +141,7 @@ def arguments(given=None):
     made.add_argument("--rate", type=int, default=12_000, help="most lines written per second (default: %(default)s)")
     made.add_argument("--kills", type=int, default=20, help="of the shipper (default: %(default)s)")
     made.add_argument("--receiver-kills", type=int, default=5, help="(default: %(default)s)")
-    made.add_argument("--ship", nargs="*", default=[], metavar="ARGUMENT", help="more for `sluice ship`")
+    made.add_argument("--ship", type=shlex.split, default=[], metavar="ARGUMENTS", help="more for `sluice ship`")
     return made.parse_args(given)
 
 
