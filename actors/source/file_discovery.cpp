@@ -13,6 +13,9 @@ namespace sluice {
 
 namespace {
 
+/// Earlier than any file's birth.
+constexpr auto before_all = std::numeric_limits<std::int64_t>::min();
+
 /// Nothing if it cannot be opened, because it has just gone, say.
 std::vector<std::byte> beginning_of(file_system& files, const std::filesystem::path& where) {
   auto opened = files.open(where, open_mode::read);
@@ -124,8 +127,11 @@ void file_discovery::see(const sighting& seen, findings& found) {
   }
   if (auto known = paths_.find(path); known != paths_.end() && known->second.which != which)
     leave(path, found);
-  if (seen.info.size == 0 && !history_.contains(path))
+  if (seen.info.size == 0 && !history_.contains(path)) {
+    if (!registry_->newest_at(path))
+      find_rotated(path, found);
     return;
+  }
   if (!history_.contains(path) && need_not_be_read(seen)) {
     paths_[path] = {which, seen.info.size, true};
     return;
@@ -213,23 +219,27 @@ void file_discovery::add_newcomers(findings& found) {
   }
 }
 
-/// What was rotated since something new was last found at `path`, and has not been seen there.
+/// What was rotated since something new was last found at `path`, and has not been seen there. What is empty yet may be
+/// filled and rotated before it is looked at again, and is not taken for seen.
 void file_discovery::find_rotated(const std::string& path, findings& found) {
   auto rotated = siblings_.rotated(path);
   std::ranges::sort(rotated, {}, [](const sighting& x) { return x.info.birth; });
   auto newest = registry_->newest_at(path);
-  auto latest = newest.value_or(std::numeric_limits<std::int64_t>::min());
-  if (auto info = files_.info(path))
-    latest = std::max(latest, identity_of(*info).birth);
+  auto latest = newest.value_or(before_all);
+  auto oldest_empty = std::numeric_limits<std::int64_t>::max();
   for (auto& x : rotated) {
     auto which = identity_of(x.info);
-    latest = std::max(latest, which.birth);
     auto is_younger = newest && which.birth > *newest;
+    if (is_younger && x.info.size == 0)
+      oldest_empty = std::min(oldest_empty, which.birth);
+    else
+      latest = std::max(latest, which.birth);
     if (is_younger && x.info.size > 0 && !registry_->find(which) && !is_copy(x, path))
       add(path, x, true, found);
   }
-  if (latest > std::numeric_limits<std::int64_t>::min())
-    registry_->set_newest(path, latest);
+  if (auto info = files_.info(path); info && info->size > 0)
+    latest = std::max(latest, identity_of(*info).birth);
+  registry_->set_newest(path, std::min(latest, oldest_empty - 1));
 }
 
 /// What was followed at `path` in an earlier run and is not finished, wherever it is now. What is still at the path was
@@ -324,7 +334,7 @@ expected<findings> file_discovery::look_at_truncated(const progress& x) {
   if (auto copy = find_copy(x.path, x.head)) {
     auto its_identity = identity_of(copy->info);
     registry_->move(x.which, its_identity);
-    if (copy->info.size >= x.position)
+    if (copy->info.size >= x.position || copy->info.size > x.acked)
       add(x.path, *copy, true, found);
     else // it was made before the last that was read was written
       registry_->mark(its_identity, known_file::state::finished);

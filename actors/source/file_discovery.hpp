@@ -81,10 +81,11 @@ public:
     id128 key{};
     file_head head;
     std::uint64_t position = 0;
+    std::uint64_t acked = 0; ///< What lies behind may have to be read again.
   };
 
   /// The file has been truncated: it has another head now, or is shorter than what was read. Finds a copy that was made
-  /// of it before, and holds what was read and what follows it; and what is in it now.
+  /// of it before, and holds what follows what was read, or has to be read again; and what is in it now.
   expected<findings> look_at_truncated(const progress& x);
 
   /// Files to be read once, from where their receiver stands to their present end.

@@ -330,7 +330,8 @@ struct file_source_state {
   /// now is another stream.
   task<void> leave_truncated(input& x) {
     auto found = co_await run_blocking(self_, env_.io,
-      [discovery = discovery_, file = file_discovery::progress{x.path, x.which, x.stream.source, x.head, x.position}] {
+      [discovery = discovery_,
+        file = file_discovery::progress{x.path, x.which, x.stream.source, x.head, x.position, x.acked}] {
         return discovery->look_at_truncated(file);
       });
     auto has_copy =

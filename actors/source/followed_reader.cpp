@@ -28,9 +28,9 @@ expected<std::optional<standing>> look_at(file& from, const file_head& known, st
 } // namespace
 
 expected<followed_chunk> read_followed(file& from, std::uint64_t position, const file_head& known,
-  const chunk_limits& limits, buffer memory, last_line last) {
+  const chunk_limits& limits, buffer memory, last_line last, least_size least) {
   followed_chunk made;
-  auto before = look_at(from, known, position);
+  auto before = look_at(from, known, least == least_size::any ? 0 : position);
   if (!before)
     return fail(std::move(before.error()));
   made.is_truncated = !*before;
@@ -39,7 +39,8 @@ expected<followed_chunk> read_followed(file& from, std::uint64_t position, const
   auto chunk = read_chunk(from, position, limits, std::move(memory), last);
   if (!chunk)
     return fail(std::move(chunk.error()));
-  auto end = position + chunk->lines.text_bytes() + chunk->unfinished_bytes;
+  auto taken = chunk->lines.text_bytes() + chunk->unfinished_bytes;
+  auto end = taken == 0 && least == least_size::any ? 0 : position + taken;
   auto after = look_at(from, (*before)->head, end);
   if (!after)
     return fail(std::move(after.error()));

@@ -84,9 +84,10 @@ task<expected<file_chunk>> input_reader::read_rest(source_input& x) {
 
 task<result> input_reader::read_followed_file(source_input& x) {
   auto last = x.is_late ? last_line::take : last_line::leave;
+  auto least = x.away_since ? least_size::any : least_size::what_was_read;
   auto taken = co_await run_blocking(
-    self_, io_, [opened = x.opened, at = x.position, head = x.head, limits = limits_, pool = pool_, last] {
-      return read_followed(*opened, at, head, limits, pool->take(), last);
+    self_, io_, [opened = x.opened, at = x.position, head = x.head, limits = limits_, pool = pool_, last, least] {
+      return read_followed(*opened, at, head, limits, pool->take(), last, least);
     });
   if (!taken)
     co_return result{outcome::failed, {}, std::move(taken.error())};

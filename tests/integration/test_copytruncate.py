@@ -7,7 +7,7 @@ import time
 import pytest
 
 import kill_follow
-from support import DEADLINE, log_lines
+from support import DEADLINE, Proxy, assert_same, log_lines, noise
 
 
 def await_stored(sluice, receiver, *wanted):
@@ -19,9 +19,9 @@ def await_stored(sluice, receiver, *wanted):
     return sluice.query(receiver)
 
 
-def follow(sluice, receiver, path):
+def follow(sluice, receiver, path, *more):
     return sluice.start_ship(receiver, path, "--follow", "--poll-interval", "100ms", "--rotate-wait", "500ms",
-                             "--flush-interval", "50ms")
+                             "--flush-interval", "50ms", *more)
 
 
 def append(path, text):
@@ -56,6 +56,34 @@ def test_a_copy_that_lacks_what_was_shipped_already_is_not_shipped_again(sluice,
     os.truncate(path, 0)
     written.append(append(path, b"another end\n"))
     assert await_stored(sluice, receiver, *written) == b"".join(written)
+    assert ship.stop() == 0
+
+
+def test_a_copy_is_read_on_after_a_kill_if_not_all_of_it_was_acknowledged(sluice):
+    """It was shorter than what was read, and so taken for finished, though what was read was lost with the shipper."""
+    receiver = sluice.receiver()
+    path = sluice.file("app.log", b"")
+    stored, sent, late, last = log_lines(100, seed=1), noise(300_000, seed=2), noise(300_000, seed=3), b"the end\n"
+    with Proxy(receiver.port, hold_after=100_000) as proxy:
+        ship = follow(sluice, proxy, path, "--progress", "--compression", "none")
+        append(path, stored)
+        await_stored(sluice, receiver, stored)
+        append(path, sent)
+        proxy.wait_until_held()
+        copy = shutil.copyfile(path, sluice.tmp / "app.log.1")
+        append(path, late)
+        ship.errors.wait_for(r"5\d\d\.\d KiB on their way")
+        os.truncate(path, 0)
+        append(path, last)
+        until = time.monotonic() + DEADLINE
+        while f" {copy.stat().st_ino} " not in (sluice.tmp / "state/files").read_text():
+            assert time.monotonic() < until, "the truncation was not noticed"
+        receiver.kill()
+        ship.kill()
+    receiver = sluice.receiver()
+    ship = follow(sluice, receiver, path)
+    found = await_stored(sluice, receiver, stored, sent, last)
+    assert_same(found, stored + sent + last)
     assert ship.stop() == 0
 
 

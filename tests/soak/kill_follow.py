@@ -68,6 +68,7 @@ class Writer(threading.Thread):
             self.lines += count
             until_rotation -= count
             if until_rotation <= 0:
+                self._await_first_line()
                 self._rotate()
                 until_rotation = self._next_rotation()
             ahead = self.lines / options.rate - (time.monotonic() - started)
@@ -96,6 +97,11 @@ class Writer(threading.Thread):
                 done = os.write(self._file, text)
                 self._reference.write(text[:done])
                 text = text[done:]
+
+    def _await_first_line(self):
+        """What is rotated before a shipper has ever looked is not followed."""
+        while self.rotations == 0 and self.stored_lines() == 0:
+            time.sleep(0.05)
 
     def _rotate(self):
         self.rotations += 1

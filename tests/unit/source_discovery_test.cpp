@@ -49,8 +49,8 @@ protected:
     return result;
   }
 
-  findings cut(const found_file& x, std::uint64_t read) {
-    return discovery_->look_at_truncated({x.path, x.which, x.key, x.head, read}).value();
+  findings cut(const found_file& x, std::uint64_t read, std::optional<std::uint64_t> acked = {}) {
+    return discovery_->look_at_truncated({x.path, x.which, x.key, x.head, read, acked.value_or(read)}).value();
   }
 
   void finish(const found_file& x) { news_.finished.push_back({x.which, x.key}); }
@@ -133,6 +133,20 @@ TEST_F(source_discovery, finds_what_was_rotated_more_than_once_between_two_looks
   EXPECT_THAT(names(look()), IsEmpty());
 }
 
+TEST_F(source_discovery, finds_what_was_filled_and_rotated_after_it_was_seen_empty) {
+  put("app.log", "");
+  EXPECT_THAT(names(look()), IsEmpty());
+  for (std::string before; before.size() < 2; before += '.') {
+    put("app.log", "rotated " + before);
+    rename("app.log", "app.log.1" + before);
+    put("app.log", "followed " + before);
+    EXPECT_THAT(names(look()), ElementsAre("(app.log.1" + before + ")", "app.log"));
+    rename("app.log", "app.log.2" + before);
+    put("app.log", "");
+    EXPECT_THAT(names(look()), IsEmpty());
+  }
+}
+
 TEST_F(source_discovery, goes_on_after_a_restart_with_what_is_not_finished) {
   put("app.log", "1\n");
   auto first = look().files.at(0);
@@ -198,6 +212,17 @@ TEST_F(source_discovery, finds_no_copy_that_is_shorter_than_what_was_read) {
   auto found = cut(file, beginning.size() + 13);
   ASSERT_THAT(names(found), ElementsAre("app.log"));
   EXPECT_NE(found.files[0].key, file.key);
+}
+
+TEST_F(source_discovery, finds_a_copy_that_is_shorter_than_what_was_read_if_some_of_that_may_be_read_again) {
+  std::string beginning(file_head::max_bytes, '.');
+  put("app.log", beginning + "first\nsecond\n");
+  auto file = look().files.at(0);
+  put("app.log.1", beginning + "first\n");
+  put("app.log", "3\n");
+  auto found = cut(file, beginning.size() + 13, beginning.size());
+  ASSERT_THAT(names(found), ElementsAre("(app.log.1)", "app.log"));
+  EXPECT_EQ(found.files[0].key, file.key);
 }
 
 TEST_F(source_discovery, finds_the_copy_of_what_was_truncated_while_no_agent_ran) {
