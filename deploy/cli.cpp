@@ -48,8 +48,9 @@ exit_code to_exit_code(errc reason) {
   case errc::unknown_codec:
   case errc::decompression_failed:
   case errc::sequence_gap:
-  case errc::stale_epoch:
     return exit_code::bad_data;
+  case errc::stale_epoch:
+    return exit_code::not_acknowledged;
   case errc::foreign_protocol:
   case errc::protocol_violation:
   case errc::timed_out:

@@ -26,7 +26,7 @@ constexpr std::chrono::seconds first_connection_patience{10};
 
 struct ship_options {
   std::vector<std::string> sources;
-  std::string to;
+  std::vector<std::string> to;
   std::string state;
   label_set labels;
   compression how;
@@ -131,12 +131,15 @@ exit_code explain_unfinished(const ship_status& status, std::string_view why) {
 }
 
 expected<ship_pipeline_config> make_config(const ship_options& options, file_system& files) {
-  auto to = parse_link_endpoint(options.to);
-  if (!to)
-    return fail(to.error());
-  if (to->port == 0)
-    return fail(errc::invalid_argument, fmt::format("{}: nobody can listen on port 0", options.to));
   ship_pipeline_config made;
+  for (auto& url : options.to) {
+    auto to = parse_link_endpoint(url);
+    if (!to)
+      return fail(to.error());
+    if (to->port == 0)
+      return fail(errc::invalid_argument, fmt::format("{}: nobody can listen on port 0", url));
+    made.ship.to.push_back(*to);
+  }
   made.source.follow = options.follow;
   if (auto found = find_sources(files, options, made.source); !found)
     return fail(found.error());
@@ -147,7 +150,6 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
   made.batch = options.batch;
   made.batch.max_bytes = options.batch_bytes;
   made.how = options.how;
-  made.ship.to = *to;
   if (options.deadline.count() == 0 && !options.is_following)
     made.ship.give_up_after = first_connection_patience;
   return made;
@@ -212,6 +214,7 @@ int run(const ship_options& options) {
   config->source.producer = agent->producer;
   config->source.epoch = config->ship.epoch = agent->epoch;
   config->source.file_notes = state / "files";
+  config->ship.checkpoints = state / "checkpoints";
 
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
   auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress));
@@ -230,7 +233,12 @@ void add_ship(CLI::App& app) {
   auto* sub = app.add_subcommand("ship", "Ship files and end once all of it is durably acknowledged");
   auto options = std::make_shared<ship_options>();
   sub->add_option("SRC", options->sources, "Files, patterns, or - for standard input")->required();
-  sub->add_option("--to", options->to, "Where to ship to, for instance tcp://host:7070")->required()->type_name("URL");
+  sub
+    ->add_option("--to", options->to,
+      "Where to ship to, for instance tcp://host:7070; may be repeated: the others stand in for one that fails")
+    ->required()
+    ->allow_extra_args(false)
+    ->type_name("URL");
   sub->add_option("--state", options->state, "Folder that keeps this agent's identity and what it knows")
     ->type_name("DIR");
   add_labels(*sub, options->labels, "A label for every stream; may be repeated");

@@ -17,10 +17,10 @@ class backoff {
 public:
   explicit backoff(backoff_config config) : config_(config), ceiling_(config.initial) {}
 
-  /// Uniform between zero and a ceiling that doubles with every call up to the maximum.
+  /// Uniform between zero and a ceiling that doubles with every call up to the maximum, and is at most `longest`.
   template <class Random>
-  std::chrono::milliseconds next(Random& random) {
-    std::uniform_int_distribution<std::chrono::milliseconds::rep> pick{0, ceiling_.count()};
+  std::chrono::milliseconds next(Random& random, std::chrono::milliseconds longest = std::chrono::milliseconds::max()) {
+    std::uniform_int_distribution<std::chrono::milliseconds::rep> pick{0, std::min(ceiling_, longest).count()};
     ceiling_ = std::min(ceiling_ * 2, config_.max);
     return std::chrono::milliseconds{pick(random)};
   }

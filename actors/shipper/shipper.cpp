@@ -15,8 +15,14 @@
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
 #include "actors/runtime/link_mailbox.hpp"
-#include "actors/shipper/stream_window.hpp"
+#include "actors/shipper/answer_watch.hpp"
+#include "actors/shipper/checkpoints.hpp"
+#include "actors/shipper/failover.hpp"
+#include "actors/shipper/outbound_stream.hpp"
+#include "actors/shipper/shipper_metrics.hpp"
+#include "actors/shipper/shipper_phase.hpp"
 #include "actors/stats/metrics.hpp"
+#include "transport/file_system.hpp"
 
 namespace sluice {
 
@@ -28,55 +34,34 @@ constexpr std::size_t link_credit_bytes = 256 * 1024;
 struct shipper_state {
   static inline const char* name = "shipper";
 
-  enum class phase { connecting, handshaking, streaming, backing_off, failed };
-
-  static const char* to_string(phase x) {
-    switch (x) {
-    case phase::connecting:
-      return "connecting";
-    case phase::handshaking:
-      return "handshaking";
-    case phase::streaming:
-      return "streaming";
-    case phase::backing_off:
-      return "backing_off";
-    case phase::failed:
-      return "failed";
-    }
-    return "unknown";
-  }
-
-  /// One stream on its way out.
-  struct outbound {
-    stream_id id;
-    stream_window window;
-    upstream_actor upstream{};
-    bool greeted = false;               ///< The receiver has said on this connection where to go on.
-    bool sendable = false;              ///< Stands in `sendable_`.
-    std::optional<std::uint64_t> end{}; ///< Position where the source has ended.
-  };
+  using phase = shipper_phase;
+  using outbound = outbound_stream;
 
   shipper_state(shipper_actor::pointer self, environment& env, shipper_config config)
-    : self_(self), env_(env), config_(std::move(config)), metrics_(self->system(), name),
-      random_(env.seed ^ self->id()), backoff_(config_.retry), started_(self->clock().now()), wake_(self) {}
+    : self_(self), env_(env), config_(std::move(config)), receivers_(config_.to, config_.retry),
+      metrics_(self->system(), name), own_metrics_(self->system()), random_(env.seed ^ self->id()),
+      started_(self->clock().now()), wake_(self), save_(self) {}
 
   shipper_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
+    tasks_.spawn(keep_checkpoints());
     return {
       [this](const open_stream& x) {
         auto [at, is_new] = streams_.try_emplace(x.stream, outbound{x.stream, stream_window{config_.epoch}});
         at->second.upstream = caf::actor_cast<upstream_actor>(x.upstream);
+        if (is_new)
+          go_on_from_checkpoint(at->second);
         if (is_new && link_is_open_)
           greet(at->second);
       },
       [this](const restart_stream& x) {
-        if (auto found = streams_.find(x.stream); found != streams_.end())
-          restart(found->second, x.last);
+        if (auto* stream = find(x.stream))
+          restart(*stream, x.last);
       },
       [this](const frame& x) { take(x); },
       [this](const end_stream& x) {
-        if (auto found = streams_.find(x.stream); found != streams_.end())
-          found->second.end = x.position;
+        if (auto* stream = find(x.stream))
+          stream->end = x.position;
         answer_drain_if_done();
       },
       [this](const close_stream& x) { forget(x.stream); },
@@ -101,6 +86,7 @@ struct shipper_state {
   // -- the life of a shipper --------------------------------------------------
 
   task<void> run() {
+    co_await load_checkpoints();
     for (;;) {
       enter(phase::connecting);
       if (co_await connect()) {
@@ -110,8 +96,10 @@ struct shipper_state {
       disconnect();
       if (phase_ == phase::failed || gives_up())
         co_return;
-      enter(phase::backing_off);
-      co_await sleep_for(self_, std::min<caf::timespan>(backoff_.next(random_), time_left()));
+      if (auto pause = receivers_.next(random_, last_error_.code); pause > pause.zero()) {
+        enter(phase::backing_off);
+        co_await sleep_for(self_, std::min<caf::timespan>(pause, time_left()));
+      }
     }
   }
 
@@ -119,11 +107,12 @@ struct shipper_state {
     link_is_open_ = link_is_closed_ = false;
     notice_.reset();
     queued_bytes_ = 0;
-    link_ = env_.net.connect(config_.to, config_.link);
+    link_ = env_.net.connect(receivers_.current(), config_.link);
     link_->start(std::make_shared<link_mailbox<shipper_actor>>(caf::actor_cast<shipper_actor>(self_), ++link_number_));
     link_->grant(link_credit_bytes);
     while (!link_is_open_ && !link_is_closed_)
       co_await wake_.wait();
+    own_metrics_.connected(receivers_.current(), link_is_open_ ? errc::none : last_error_.code);
     co_return link_is_open_;
   }
 
@@ -131,9 +120,13 @@ struct shipper_state {
     link_.reset();
     link_is_open_ = false;
     ++link_number_; // what it has said last and is not read yet counts no more
+    watch_.reset();
+    for (auto& [id, x] : streams_)
+      x.owed = 0;
   }
 
-  /// Greets all streams, and sends what the window and the link allow, until the link is closed.
+  /// Greets all streams, and sends what the window and the link allow, until the link is closed or its peer owes an
+  /// answer for too long.
   task<void> stream() {
     sendable_.clear();
     for (auto& [id, x] : streams_) {
@@ -141,11 +134,29 @@ struct shipper_state {
       greet(x);
     }
     while (!link_is_closed_ && phase_ != phase::failed) {
-      if (sendable_.empty() || queued_bytes_ >= config_.max_queued_bytes)
-        co_await wake_.wait();
-      else
+      auto patience = watch_.last_move() + config_.request_timeout - self_->clock().now();
+      if (!sendable_.empty() && queued_bytes_ < config_.max_queued_bytes)
         send_one();
+      else if (!watch_.is_owed())
+        co_await wake_.wait();
+      else if (patience > patience.zero())
+        co_await wake_.wait_for(patience);
+      else
+        take_for_dead();
     }
+  }
+
+  void take_for_dead() {
+    link_is_closed_ = true;
+    complain({errc::timed_out, fmt::format("{}: owes an answer for too long", address())});
+  }
+
+  /// Takes note of how many answers the receiver owes for a stream.
+  void recount(outbound& x) {
+    if (!link_is_open_)
+      return;
+    auto before = std::exchange(x.owed, x.window.carried() + (x.greeted ? 0 : 1));
+    watch_.change(before, x.owed, self_->clock().now());
   }
 
   /// Until the shipper gives up.
@@ -163,9 +174,14 @@ struct shipper_state {
   }
 
   void enter(phase next) {
+    auto changes_health = (phase_ == phase::streaming) != (next == phase::streaming);
     phase_ = next;
-    spdlog::debug("shipper: {} {}", sluice::to_string(config_.to), to_string(next));
+    own_metrics_.enter(to_string(next));
+    spdlog::log(
+      changes_health ? spdlog::level::info : spdlog::level::debug, "shipper: {} {}", address(), to_string(next));
   }
+
+  std::string address() const { return to_string(receivers_.current()); }
 
   void fail_for_good(error reason) {
     last_error_ = std::move(reason);
@@ -178,33 +194,40 @@ struct shipper_state {
 
   void take(const frame& made) {
     auto& header = made.header();
-    auto found = streams_.find(header.stream);
+    auto* stream = find(header.stream);
     metrics_.received(header.stored_records(), header.source_bytes());
     // A frame that does not follow was made before its source was told to start over; it is made again.
-    if (found == streams_.end() || !found->second.window.push(made)) {
+    if (!stream || !stream->window.push(made)) {
       metrics_.discarded("made_again", header.stored_records());
       return;
     }
     held_.add(header);
     metrics_.in_flight(held_.records, held_.bytes);
-    found->second.end.reset();
-    offer(found->second);
+    stream->end.reset();
+    offer(*stream);
+  }
+
+  outbound* find(const stream_id& id) {
+    auto found = streams_.find(id);
+    return found == streams_.end() ? nullptr : &found->second;
   }
 
   void restart(outbound& stream, const stream_point& from) {
     stream.end.reset();
     stream_window::change changed;
     if (stream.window.restart(from, changed) == stream_window::restart_result::elsewhere)
-      self_->send(stream.upstream, welcome{stream.id, stream.window.acked()});
+      self_->send(stream.upstream, welcome{stream.id, stream.window.acked(), stream.store});
     count(stream, changed);
   }
 
   void forget(const stream_id& id) {
-    auto found = streams_.find(id);
-    if (found == streams_.end() || found->second.window.held().frames > 0)
+    auto* stream = find(id);
+    if (!stream || stream->window.held().frames > 0)
       return;
-    std::erase(sendable_, &found->second);
-    streams_.erase(found);
+    std::erase(sendable_, stream);
+    watch_.change(stream->owed, 0, self_->clock().now());
+    known_.erase(id);
+    streams_.erase(id);
     answer_drain_if_done();
   }
 
@@ -217,6 +240,7 @@ struct shipper_state {
 
   void handle(const link_event::sent& x) {
     queued_bytes_ -= x.bytes;
+    watch_.moved(self_->clock().now());
     wake_.notify();
   }
 
@@ -237,50 +261,57 @@ struct shipper_state {
   }
 
   void resume(const welcome& x) {
-    auto found = streams_.find(x.stream);
-    if (found == streams_.end())
+    auto* to = find(x.stream);
+    if (!to)
       return;
-    auto& to = found->second;
+    auto before = to->window.acked();
     stream_window::change changed;
-    config_.totals->was_connected = true;
-    enter(phase::streaming);
-    switch (to.window.resume(x.last, changed)) {
+    to->greeted = config_.totals->was_connected = true;
+    watch_.moved(self_->clock().now());
+    answering_store_ = x.store;
+    if (phase_ != phase::streaming)
+      enter(phase::streaming);
+    switch (to->window.resume(x.last, changed)) {
     case stream_window::resumption::resend:
-      to.greeted = true;
-      offer(to);
+      offer(*to);
       break;
     case stream_window::resumption::start_over:
-      to.greeted = true;
-      to.end.reset();
-      self_->send(to.upstream, x);
+      to->end.reset();
+      self_->send(to->upstream, x);
       break;
     case stream_window::resumption::fenced:
-      fail_for_good(
-        {errc::stale_epoch, fmt::format("{}: stream {} has been taken over by a newer shipper; this one stops",
-                              sluice::to_string(config_.to), sluice::to_string(x.stream))});
+      fail_for_good({errc::stale_epoch,
+        fmt::format("{}: stream {} belongs to a newer shipper now; this one stops", address(), to_string(x.stream))});
       break;
     }
-    count(to, changed);
+    count(*to, changed);
+    if (to->window.acked() != before) // else it has only agreed to what another store has
+      remember(*to);
     if (held_.frames == 0)
-      backoff_.reset(); // a welcome alone is no success: a full store gives it too
+      receivers_.succeeded(); // a welcome alone is no success: a full store gives it too
     answer_drain_if_done();
   }
 
   void settle(const ack& x) {
-    auto found = streams_.find(x.stream);
-    if (found == streams_.end() || !found->second.greeted)
+    auto* to = find(x.stream);
+    if (!to || !to->greeted)
       return;
-    auto& to = found->second;
-    count(to, to.window.acknowledge(x.last));
-    if (!to.window.in_step()) {
+    auto changed = to->window.acknowledge(x.last);
+    count(*to, changed);
+    if (changed.acked.frames > 0) {
+      watch_.moved(self_->clock().now());
+      remember(*to);
+    }
+    if (!to->window.in_step()) {
       spdlog::warn("shipper: {}: stream {} is fed by another shipper at the same time; asking where it stands",
-        sluice::to_string(config_.to), sluice::to_string(x.stream));
-      greet(to);
+        address(), to_string(x.stream));
+      greet(*to);
     }
     answer_drain_if_done();
   }
 
   void count(outbound& to, const stream_window::change& x) {
+    recount(to);
     held_.frames -= x.acked.frames + x.discarded.frames;
     held_.records -= x.acked.records + x.discarded.records;
     held_.bytes -= x.acked.bytes + x.discarded.bytes;
@@ -289,7 +320,9 @@ struct shipper_state {
       metrics_.discarded("made_again", x.discarded.records);
     if (x.acked.frames == 0)
       return;
-    backoff_.reset();
+    receivers_.succeeded();
+    for (auto sent : x.sent_first)
+      own_metrics_.acknowledged(self_->clock().now() - sent);
     config_.totals->acked_records += x.acked.records;
     config_.totals->acked_bytes += x.acked.bytes;
     metrics_.sent(x.acked.records, x.acked.bytes);
@@ -297,7 +330,7 @@ struct shipper_state {
   }
 
   void hear(const notice& x) {
-    notice_ = error{x.reason.code, fmt::format("{}: {}", sluice::to_string(config_.to), x.reason.message)};
+    notice_ = error{x.reason.code, fmt::format("{}: {}", address(), x.reason.message)};
     if (!x.closing)
       complain(*notice_);
   }
@@ -306,7 +339,9 @@ struct shipper_state {
 
   void greet(outbound& to) {
     to.greeted = false;
-    queued_bytes_ += link_->send(hello{to.id, to.window.acked()});
+    queued_bytes_ += link_->send(hello{to.id, to.window.acked(), to.store});
+    recount(to);
+    wake_.notify();
   }
 
   void offer(outbound& to) {
@@ -327,30 +362,80 @@ struct shipper_state {
       return;
     config_.totals->sent_bytes += next->size();
     queued_bytes_ += link_->send(*next);
-    from.window.mark_sent();
+    from.window.mark_sent(self_->clock().now());
+    recount(from);
     offer(from);
+  }
+
+  // -- what outlives the process ------------------------------------------------
+
+  task<void> load_checkpoints() {
+    if (config_.checkpoints.empty())
+      co_return;
+    auto read = co_await run_blocking(
+      self_, env_.io, [&files = env_.files, where = config_.checkpoints] { return checkpoints::read(files, where); });
+    if (read)
+      known_ = std::move(*read);
+    else
+      spdlog::warn("shipper: {}; going on without what it says", read.error().message);
+    for (auto& [id, x] : streams_)
+      go_on_from_checkpoint(x);
+  }
+
+  /// Before the stream is greeted for the first time.
+  void go_on_from_checkpoint(outbound& x) {
+    if (auto* found = known_.find(x.id))
+      x = {x.id, stream_window{config_.epoch, found->last}, found->store, x.upstream};
+  }
+
+  /// The connection's store has acknowledged the stream as far as the window says.
+  void remember(outbound& x) {
+    x.store = answering_store_;
+    if (!config_.checkpoints.empty() && known_.set(x.id, {x.window.acked(), x.store}))
+      save_.notify();
+  }
+
+  /// Saves what has changed, now and then, and at once before the drain is answered.
+  task<void> keep_checkpoints() {
+    for (auto last = self_->clock().now() - config_.checkpoint_interval;;) {
+      co_await save_.wait();
+      for (auto due = last + config_.checkpoint_interval; !drains() && self_->clock().now() < due;)
+        co_await save_.wait_for(due - self_->clock().now());
+      do
+        co_await save_checkpoints();
+      while (drains() && known_.changed());
+      last = self_->clock().now();
+      if (drains())
+        std::exchange(drain_, std::nullopt)->deliver(status());
+    }
+  }
+
+  task<void> save_checkpoints() {
+    if (!known_.changed())
+      co_return;
+    auto saved = co_await run_blocking(
+      self_, env_.io, [&files = env_.files, where = config_.checkpoints, text = known_.take_text()] {
+        return replace_file(files, where, text);
+      });
+    if (!saved)
+      spdlog::warn("shipper: {}; a restart will have to ask the receivers", saved.error().message);
   }
 
   // -- what others want to know -----------------------------------------------
 
   bool all_acknowledged() const {
-    return std::all_of(streams_.begin(), streams_.end(), [](auto& entry) {
-      auto& x = entry.second;
-      return x.end && x.window.held().frames == 0 && x.window.acked().position >= *x.end;
-    });
+    return std::all_of(streams_.begin(), streams_.end(), [](auto& entry) { return entry.second.is_done(); });
   }
 
   void answer_drain_if_done() {
-    if (!drain_)
-      return;
-    if (phase_ == phase::failed)
-      drain_->deliver(to_caf(last_error_));
-    else if (input_ended_ && all_acknowledged())
-      drain_->deliver(status());
-    else
-      return;
-    drain_.reset();
+    if (drain_ && phase_ == phase::failed)
+      std::exchange(drain_, std::nullopt)->deliver(to_caf(last_error_));
+    else if (drains())
+      save_.notify();
   }
+
+  /// Whether all is done, and somebody waits to hear it.
+  bool drains() const { return drain_ && phase_ != phase::failed && input_ended_ && all_acknowledged(); }
 
   ship_status status() const {
     auto& totals = *config_.totals;
@@ -381,9 +466,10 @@ struct shipper_state {
   shipper_actor::pointer self_;
   environment& env_;
   shipper_config config_;
+  failover receivers_;
   component_metrics metrics_;
+  shipper_metrics own_metrics_;
   std::mt19937_64 random_;
-  backoff backoff_;
   caf::actor_clock::time_point started_;
   phase phase_ = phase::connecting;
   bool input_ended_ = false;
@@ -392,13 +478,16 @@ struct shipper_state {
   std::deque<outbound*> sendable_;                  ///< Streams with a frame to send, longest waiting first.
   std::optional<caf::typed_response_promise<ship_status>> drain_;
   stream_window::content held_; ///< Over all streams.
+  checkpoints known_;
   // The present link.
   std::unique_ptr<link> link_;
   std::uint64_t link_number_ = 0;
   bool link_is_open_ = false, link_is_closed_ = false;
   std::optional<error> notice_;  ///< What the peer has said before it closes.
   std::size_t queued_bytes_ = 0; ///< As `link::send` and `on_sent` count them.
-  signal wake_;
+  answer_watch watch_;
+  id128 answering_store_{};
+  signal wake_, save_;
   task_scope tasks_;
 };
 

@@ -3,8 +3,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <caf/fwd.hpp>
 
@@ -26,10 +28,16 @@ struct shipper_totals {
 };
 
 struct shipper_config {
-  endpoint to;
-  std::uint64_t epoch = 1; ///< Which start of the agent this is; a stream stored by a later one is not touched.
+  std::vector<endpoint> to; ///< Receivers, at least one. The first that works is used as long as it works.
+  std::uint64_t epoch = 1;  ///< Which start of the agent this is; a stream stored by a later one is not touched.
+  std::filesystem::path checkpoints; ///< Cache of what is acknowledged, for the next start; none if empty.
   link_options link;
   backoff_config retry;
+  /// How long a receiver may owe an answer, to a greeting or a frame, without anything moving, before its link is taken
+  /// for dead.
+  std::chrono::milliseconds request_timeout{30'000};
+  /// How often the checkpoints are saved at most; once more before the drain is answered.
+  std::chrono::milliseconds checkpoint_interval{5'000};
   /// How long the first connection may take to come about before the shipper gives up; never, if not set. Once a
   /// receiver has answered, it is retried for ever.
   std::optional<std::chrono::milliseconds> give_up_after;

@@ -27,22 +27,30 @@ bool stream_window::push(frame next) {
     return false;
   newest_ = header.end_point();
   held_.add(header);
-  frames_.push_back(std::move(next));
+  frames_.push_back({std::move(next)});
   return true;
 }
 
 const frame* stream_window::unsent() const noexcept {
-  return sent_ < frames_.size() ? &frames_[sent_] : nullptr;
+  return sent_ < frames_.size() ? &frames_[sent_].data : nullptr;
+}
+
+void stream_window::mark_sent(time_point now) noexcept {
+  auto& sent = frames_[sent_++];
+  if (!sent.sent_first)
+    sent.sent_first = now;
 }
 
 stream_window::change stream_window::acknowledge(const stream_point& last) {
   change made;
   auto covers = [&last](const frame_header& x) { return x.end_point() <= last && x.position_end <= last.position; };
-  while (!frames_.empty() && covers(frames_.front().header())) {
-    auto& first = frames_.front().header();
+  while (!frames_.empty() && covers(frames_.front().data.header())) {
+    auto& first = frames_.front().data.header();
     made.acked.add(first);
     held_.remove(first);
     acked_ = first.end_point();
+    if (frames_.front().sent_first)
+      made.sent_first.push_back(*frames_.front().sent_first);
     frames_.pop_front();
     if (sent_ > 0)
       --sent_;
@@ -57,7 +65,7 @@ stream_window::change stream_window::acknowledge(const stream_point& last) {
 stream_window::resumption stream_window::resume(const stream_point& durable, change& changed) {
   if (durable.epoch > epoch_)
     return resumption::fenced;
-  if (in_step_ && (durable >= acked_ || is_before_epoch(durable))) {
+  if (in_step_ && durable >= acked_) {
     changed = acknowledge(durable);
     sent_ = 0;
     if (in_step_)
@@ -71,20 +79,13 @@ stream_window::resumption stream_window::resume(const stream_point& durable, cha
   return resumption::start_over;
 }
 
-/// Whether nothing of the window's epoch is stored after `durable`, and it begins there.
-bool stream_window::is_before_epoch(const stream_point& durable) const noexcept {
-  return acked_.sequence == 0 && durable.epoch < acked_.epoch && durable.position == acked_.position;
-}
-
 stream_window::restart_result stream_window::restart(const stream_point& from, change& changed) {
   auto begins_epoch = from.epoch > acked_.epoch && from.sequence == 0;
   auto joins = from == acked_ || (begins_epoch && from.position == acked_.position);
   if (!joins && restarting_)
     return restart_result::outdated;
   changed.discarded = clear();
-  if (joins)
-    acked_ = from;
-  newest_ = acked_;
+  newest_ = joins ? from : acked_;
   restarting_ = !joins;
   return joins ? restart_result::follows : restart_result::elsewhere;
 }

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <vector>
 
 #include "messages/frame.hpp"
 #include "messages/stream.hpp"
@@ -23,7 +26,10 @@ public:
   };
 
   /// `epoch` is the agent's own: a stream that is stored in a greater one belongs to a newer incarnation.
-  explicit stream_window(std::uint64_t epoch) : epoch_(epoch) {}
+  /// `known` was acknowledged before.
+  explicit stream_window(std::uint64_t epoch, const stream_point& known = {}) : epoch_(epoch), acked_(known) {}
+
+  using time_point = std::chrono::steady_clock::time_point;
 
   /// Takes the next frame. Returns false, and does not take it, if it was made before the source was told to start
   /// over, or does not follow the one before.
@@ -31,12 +37,16 @@ public:
 
   /// The first frame that the connection has not carried; nullptr if there is none.
   const frame* unsent() const noexcept;
-  void mark_sent() noexcept { ++sent_; }
+  void mark_sent(time_point now) noexcept;
+
+  /// How many frames the connection has carried, of those that are not acknowledged.
+  std::size_t carried() const noexcept { return sent_; }
 
   /// What an ack or a welcome changes.
   struct change {
-    content acked;     ///< Has become durable.
-    content discarded; ///< Was thrown away; its source makes it again.
+    content acked;                      ///< Has become durable.
+    content discarded;                  ///< Was thrown away; its source makes it again.
+    std::vector<time_point> sent_first; ///< Of each frame in `acked` that was sent, the first time.
     friend bool operator==(const change&, const change&) = default;
   };
 
@@ -68,16 +78,21 @@ public:
   /// point, or the beginning of a greater epoch at the same position.
   restart_result restart(const stream_point& from, change& changed);
 
+  /// What a receiver has said last to be durable.
   const stream_point& acked() const noexcept { return acked_; }
   const content& held() const noexcept { return held_; }
 
 private:
   bool follows(const frame_header& next) const noexcept;
-  bool is_before_epoch(const stream_point& durable) const noexcept;
   content clear() noexcept;
 
+  struct entry {
+    frame data;
+    std::optional<time_point> sent_first{};
+  };
+
   std::uint64_t epoch_;
-  std::deque<frame> frames_;
+  std::deque<entry> frames_;
   content held_;
   std::size_t sent_ = 0; ///< How many of them, from the front.
   stream_point acked_;

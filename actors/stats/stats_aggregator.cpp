@@ -1,6 +1,7 @@
 #include "actors/stats/stats_aggregator.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -9,6 +10,7 @@
 #include <caf/telemetry/metric_family.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <fmt/format.h>
 
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
@@ -34,8 +36,12 @@ public:
   void operator()(const caf::telemetry::metric_family* family, const caf::telemetry::metric* instance,
     const caf::telemetry::histogram<Value>* x) {
     std::int64_t count = 0;
-    for (auto& bucket : x->buckets())
+    for (auto& bucket : x->buckets()) {
       count += bucket.count.value();
+      add(family, instance, "_bucket", static_cast<double>(count));
+      auto bound = static_cast<double>(bucket.upper_bound);
+      out_.back().labels.emplace_back("le", std::isinf(bound) ? "+Inf" : fmt::format("{}", bound));
+    }
     add(family, instance, "_sum", static_cast<double>(x->sum()));
     add(family, instance, "_count", static_cast<double>(count));
   }

@@ -297,6 +297,12 @@ def noise(size, seed):
     return b"\n".join(text[i:i + 200] for i in range(0, size, 200)) + b"\n"
 
 
+def used_percent(path):
+    """How full the file system of `path` is."""
+    space = os.statvfs(path)
+    return (space.f_blocks - space.f_bavail) * 100 // space.f_blocks
+
+
 def assert_same(actual, expected):
     """Equality of much data, told in few words."""
     if actual == expected:

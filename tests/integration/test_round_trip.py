@@ -267,7 +267,10 @@ def test_two_shippers_of_the_same_file_and_state(sluice):
     data = noise(20 * MEGABYTE, 19)
     path = sluice.file("log", data)
     ships = [sluice.start_ship(receiver, path) for _ in range(2)]
-    assert [x.wait() for x in ships] == [0, 0], ships
+    # The one that started last wins; the other may have been done by then.
+    codes = sorted(x.wait() for x in ships)
+    assert codes in ([0, 0], [0, 75]), ships
+    assert codes[1] == 0 or any("newer" in "".join(x.errors.lines()) for x in ships)
     assert_same(sluice.stored(receiver, path), data)
 
 

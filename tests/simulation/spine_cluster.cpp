@@ -93,7 +93,7 @@ void spine_cluster::add_shipper(std::uint64_t number) {
     .max_events = static_cast<std::uint32_t>(1 + world.random_below(64)),
     .timeout = 100ms};
   config.how.method = one_in(2) ? codec::none : codec::zstd;
-  config.ship.to = some_receiver().where();
+  config.ship.to = {some_receiver().where()};
   config.ship.retry = {.initial = 1ms * (1 << world.random_below(8)), .max = 2s};
   config.ship.max_queued_bytes = 1 + world.random_below(16 * 1024);
   auto made = std::make_unique<sim_shipper>(world, host, seed * 16 + number, config);

@@ -132,7 +132,7 @@ private:
     auto& system = process_->system();
     auto& env = process_->env();
     shipper_config ship;
-    ship.to = receiver_address;
+    ship.to = {receiver_address};
     ship.retry = {.initial = 10ms, .max = 1s};
     spool_config config;
     config.folder = spool_folder;

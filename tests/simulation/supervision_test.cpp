@@ -109,7 +109,7 @@ private:
     config.batch = {.max_bytes = 256 + world_.random_below(4 * 1024),
       .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
       .timeout = 100ms};
-    config.ship.to = receiver_address;
+    config.ship.to = {receiver_address};
     config.ship.retry = {.initial = 1ms * (1 << world_.random_below(8)), .max = 2s};
     config.ship.max_queued_bytes = 1 + world_.random_below(16 * 1024);
     config.intensity = any_number;

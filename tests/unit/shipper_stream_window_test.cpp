@@ -25,6 +25,8 @@ protected:
     return window_.restart(from, changed);
   }
 
+  void send() { window_.mark_sent(now_); }
+
   frame make() { return maker_.lines("a\nb\n"); }
 
   void push(int count) {
@@ -35,6 +37,7 @@ protected:
   stream_point point(std::uint64_t sequence) { return {1, sequence, 4 * sequence}; }
 
   stream_window window_{3};
+  stream_window::time_point now_{};
   frame_maker maker_{make_stream(1)};
 };
 
@@ -49,9 +52,9 @@ TEST_F(shipper_stream_window, gives_frames_in_order_and_once_per_connection) {
   begin();
   push(2);
   EXPECT_EQ(window_.unsent()->header().sequence, 1);
-  window_.mark_sent();
+  send();
   EXPECT_EQ(window_.unsent()->header().sequence, 2);
-  window_.mark_sent();
+  send();
   EXPECT_EQ(window_.unsent(), nullptr);
   EXPECT_EQ(window_.held(), (stream_window::content{2, 4, 8}));
 }
@@ -69,8 +72,8 @@ TEST_F(shipper_stream_window, refuses_what_does_not_follow) {
 TEST_F(shipper_stream_window, lets_go_of_what_is_acknowledged) {
   begin();
   push(3);
-  window_.mark_sent();
-  window_.mark_sent();
+  send();
+  send();
   auto changed = window_.acknowledge(point(2));
   EXPECT_EQ(changed.acked, (stream_window::content{2, 4, 8}));
   EXPECT_EQ(changed.discarded, stream_window::content{});
@@ -83,7 +86,7 @@ TEST_F(shipper_stream_window, sends_again_on_a_new_connection_what_is_not_durabl
   begin();
   push(3);
   for (auto i = 0; i < 3; ++i)
-    window_.mark_sent();
+    send();
   stream_window::change changed;
   EXPECT_EQ(window_.resume(point(1), changed), resumption::resend);
   EXPECT_EQ(changed.acked.frames, 1);
@@ -210,6 +213,33 @@ TEST_F(shipper_stream_window, does_not_take_a_frame_for_stored_that_ends_behind_
   EXPECT_EQ(window_.resume({1, 2, 3}, changed), resumption::start_over);
   EXPECT_EQ(changed.acked.frames, 0);
   EXPECT_EQ(window_.acked(), (stream_point{1, 2, 3}));
+}
+
+TEST_F(shipper_stream_window, says_what_was_acknowledged_before_until_a_receiver_does) {
+  window_ = stream_window{3, point(2)};
+  EXPECT_EQ(window_.acked(), point(2));
+  EXPECT_FALSE(window_.push(make()));
+  stream_window::change changed;
+  EXPECT_EQ(window_.resume(point(2), changed), resumption::start_over);
+  EXPECT_EQ(window_.resume(point(1), changed), resumption::start_over);
+  EXPECT_EQ(window_.acked(), point(1));
+}
+
+TEST_F(shipper_stream_window, tells_when_what_is_acknowledged_was_sent_first) {
+  using namespace std::chrono_literals;
+  begin();
+  push(3);
+  send();
+  now_ += 1s;
+  send();
+  EXPECT_EQ(window_.carried(), 2);
+  stream_window::change changed;
+  window_.resume({}, changed);
+  EXPECT_EQ(window_.carried(), 0);
+  now_ += 1s;
+  send();
+  auto start = stream_window::time_point{};
+  EXPECT_EQ(window_.acknowledge(point(3)).sent_first, (std::vector{start, start + 1s})) << "the third was never sent";
 }
 
 } // namespace sluice::test
