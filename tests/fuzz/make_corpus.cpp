@@ -64,6 +64,19 @@ frame make_frame(codec compression, const buffer& payload, int labels) {
   return frame::encode(std::move(header), payload.view()).value();
 }
 
+frame make_gap(std::uint32_t records, std::string_view reason) {
+  frame_header header;
+  header.kind = frame_kind::gap;
+  header.stream.producer.fill(0x11);
+  header.sequence = 8;
+  header.record_count = records;
+  header.first_timestamp = at_ns(1'700'000'000'000'000'000);
+  header.last_timestamp = at_ns(1'700'000'001'000'000'000);
+  header.position_begin = 4096;
+  header.position_end = 8192;
+  return frame::encode(std::move(header), as_bytes(reason)).value();
+}
+
 std::string wire(const link_message& message) {
   std::string bytes{encode_head(message).text()};
   if (auto* bulk = std::get_if<frame>(&message))
@@ -75,6 +88,8 @@ void write_frames() {
   write("frame", "plain", as_text(make_frame(codec::none, lines(), 0).bytes()));
   write("frame", "labelled", as_text(make_frame(codec::none, lines(), 3).bytes()));
   write("frame", "zstd", as_text(make_frame(codec::zstd, records(true, true, true), 1).bytes()));
+  write("frame", "gap", as_text(make_gap(12, gap_reason::drop_newest).bytes()));
+  write("frame", "gap_of_unknown_size", as_text(make_gap(0, gap_reason::truncated).bytes()));
   write("frame", "unknown_codec", as_text(make_frame(codec{9}, lines(), 32).bytes()));
 }
 
@@ -96,7 +111,8 @@ void write_messages() {
   auto notice_message = wire(notice{{errc::sequence_gap, "sequence 9 does not follow 7"}, true});
   auto data = wire(make_frame(codec::none, lines(), 1));
   // The first byte: side 0 shipper or 1 receiver, 2 checks made right, pieces of 64.
-  write("message_decoder", "shipper", "\xfc" + wire(hello{stream, point, store}) + data + wire(heartbeat{}) + notice_message);
+  write("message_decoder", "shipper",
+    "\xfc" + wire(hello{stream, point, store}) + data + wire(heartbeat{}) + notice_message);
   write("message_decoder", "shipper_fixed", "\xfe" + data + data + wire(hello{}));
   write("message_decoder", "receiver", "\xfd" + wire(welcome{stream, point, store}) + wire(ack{stream, point}));
   write("message_decoder", "receiver_fixed", "\x03" + notice_message + wire(ack{}) + wire(heartbeat{}));
