@@ -105,6 +105,15 @@ expected<std::uint64_t> parse_size(std::string_view text) {
   return static_cast<std::uint64_t>(*value);
 }
 
+expected<severity> parse_level(std::string_view text) {
+  if (auto level = parse_severity(text))
+    return *level;
+  return fail(errc::invalid_argument,
+    fmt::format(
+      "'{}' is not a severity; write emergency, alert, critical, error, warning, notice, informational or debug",
+      text));
+}
+
 expected<endpoint> parse_link_endpoint(std::string_view url) {
   auto parsed = parse_endpoint(url);
   if (parsed && parsed->scheme != "tcp")

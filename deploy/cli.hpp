@@ -12,6 +12,7 @@
 
 #include "messages/errc.hpp"
 #include "messages/label_set.hpp"
+#include "messages/record_codec.hpp"
 #include "transport/endpoint.hpp"
 
 /// What the verbs of the command line share: exit codes, values with units, the log.
@@ -42,6 +43,9 @@ expected<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// `4096`, `64KiB`, `1MiB`, `2GiB`, also `KB`, `MB`, `GB` for powers of ten. Errors: invalid_argument.
 expected<std::uint64_t> parse_size(std::string_view text);
+
+/// A name of a severity, as `warning`. Errors: invalid_argument, saying what is accepted.
+expected<severity> parse_level(std::string_view text);
 
 /// Where frames go or come from, as `tcp://host:7070`. Errors: invalid_argument, also for a scheme that carries no
 /// frames.

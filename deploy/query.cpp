@@ -72,14 +72,7 @@ void add_query(CLI::App& app) {
   add_parsed(*sub, "--until", options.until, "TIME", "Before this time", parse_time);
   add_labels(*sub, *labels, "Only streams with this label; may be repeated");
   add_parsed(*sub, "--severity", options.level, "LEVEL", "Only records at least as severe, as warning",
-    [](const std::string& text) -> expected<severity> {
-      if (auto level = parse_severity(text))
-        return *level;
-      return fail(
-        errc::invalid_argument, fmt::format("'{}' is not a severity; write emergency, alert, critical, error, "
-                                            "warning, notice, informational or debug",
-                                  text));
-    });
+    [](const std::string& text) { return parse_level(text); });
   sub->add_option("--contains", options.contains, "Only records that contain this text")->type_name("TEXT");
   sub->add_option("--match", options.match, "Only records that match this regular expression (RE2)")->type_name("RE");
   sub->add_option("--limit", options.limit, "At most so many records")->check(CLI::NonNegativeNumber)->type_name("N");
