@@ -13,6 +13,7 @@
 #include "actors/source/file_discovery.hpp"
 #include "actors/source/input_reader.hpp"
 #include "actors/source/input_table.hpp"
+#include "actors/source/outlet.hpp"
 #include "actors/stats/metrics.hpp"
 #include "transport/file_system.hpp"
 
@@ -38,6 +39,7 @@ struct file_source_state {
     : self_(self), env_(env), config_(std::move(config)), pool_(std::move(pool)), next_(std::move(next)),
       metrics_(self->system(), name), reader_(self, env.files, env.io, config_.limits, pool_),
       inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait}),
+      outlet_(self, env, metrics_, inputs_, pool_, next_),
       discovery_(std::make_shared<file_discovery>(
         env.files, std::make_shared<file_registry>(env.files, config_.file_notes), config_.follow.patterns)),
       wake_(self) {}
@@ -54,6 +56,7 @@ struct file_source_state {
       [this](const ack& x) {
         if (auto* known = inputs_.find(x.stream)) {
           inputs_.acknowledge(*known, x.last.position);
+          last_progress_ = now();
           if (known->is_at_end && known->position > known->acked)
             self_->send(next_, idle_atom_v, x.stream);
           wake_.notify();
@@ -85,13 +88,20 @@ struct file_source_state {
         announce(*due);
       else if (auto* next = inputs_.take_readable())
         co_await read_on(*next);
+      else if (overload_time() <= now())
+        co_await drop_from(*inputs_.find_droppable());
       else if (!is_all_given && inputs_.is_idle())
         co_await take_given(at);
       else if (is_exhausted(is_all_given) && !std::exchange(has_said_end_, true))
-        self_->send(next_, end_of_input_atom_v);
+        say_end();
       else
         co_await wait();
     }
+  }
+
+  void say_end() {
+    outlet_.say_dropped();
+    self_->send(next_, end_of_input_atom_v);
   }
 
   bool is_exhausted(bool is_all_given) const {
@@ -106,14 +116,15 @@ struct file_source_state {
   }
 
   task<void> wait() {
-    if (!is_following() || is_stopping_) {
+    auto next = overload_time();
+    if (is_following() && !is_stopping_)
+      next = std::min({next, next_look_, inputs_.next_late().value_or(next)});
+    if (next == caf::actor_clock::time_point::max())
       co_await wake_.wait();
-      co_return;
-    }
-    auto next = std::min(next_look_, inputs_.next_late().value_or(next_look_));
-    if (next > now())
+    else if (next > now())
       co_await wake_.wait_for(next - now());
-    inputs_.look_at_late(now());
+    if (!is_stopping_)
+      inputs_.look_at_late(now());
   }
 
   caf::actor_clock::time_point now() const { return self_->clock().now(); }
@@ -209,8 +220,11 @@ struct file_source_state {
 
   void add(const found_file& found) {
     stream_id id{config_.producer, found.key};
-    if (!inputs_.add(id, found, now()))
+    auto* added = inputs_.add(id, found, now());
+    if (!added)
       spdlog::info("{}: the same file as {}, shipped once", found.path, inputs_.find(id)->path);
+    else if (found.is_followed && drops(config_.overload.policy) && !added->lag)
+      added->lag = std::make_unique<lag_limit>(config_.overload);
   }
 
   // -- announcing and forgetting ----------------------------------------------
@@ -243,9 +257,9 @@ struct file_source_state {
   task<void> hand_on_rest(input& x) {
     for (auto more = true; more;) {
       auto rest = co_await reader_.read_rest(x);
-      more = !x.resume && rest && rest->records > 0;
+      more = !x.resume && rest && (rest->records > 0 || rest->dropped);
       if (more)
-        hand_on(x, std::move(*rest));
+        hand_on(x, std::move(*rest), rest->dropped);
     }
   }
 
@@ -294,6 +308,8 @@ struct file_source_state {
       last = {config_.epoch, 0, last.position};
     auto is_there = co_await reader_.has_bytes(x, last.position);
     inputs_.move(x, last.position, last.position);
+    if (x.lag)
+      x.lag->reset();
     self_->send(next_, restart_stream{x.stream, last});
     x.is_lost = !is_there || !*is_there;
     if (!is_there)
@@ -319,11 +335,36 @@ struct file_source_state {
       give_up(*result.failure);
     if (x.is_followed && x.head.is_full() && !had_full_head)
       news_.heads.push_back({x.which, x.stream.source, x.head});
-    if (result.taken && result.taken->records > 0)
-      hand_on(x, std::move(*result.taken));
+    if (result.taken)
+      hand_on(x, std::move(*result.taken), result.dropped);
     if (x.pipe && result.how == outcome::more)
       self_->send(next_, idle_atom_v, x.stream);
     co_return result.how;
+  }
+
+  void hand_on(input& x, file_chunk taken, const std::optional<dropped_records>& gone) {
+    if (taken.records > 0)
+      outlet_.hand_on(x, std::move(taken));
+    if (gone)
+      outlet_.tell_gap(x, *gone);
+    x.is_full = false;
+    last_progress_ = now();
+  }
+
+  /// When pipes are in overload, unless something is acknowledged before.
+  caf::actor_clock::time_point overload_time() const {
+    auto may_drop = drops_from_pipes(config_.overload.policy) && !is_stopping_ && inputs_.find_droppable();
+    return may_drop ? last_progress_ + config_.overload.patience : caf::actor_clock::time_point::max();
+  }
+
+  task<void> drop_from(input& x) {
+    auto is_shed = config_.overload.policy == overload_policy::shed;
+    auto least = is_shed ? std::optional{config_.overload.least} : std::nullopt;
+    auto gone = co_await reader_.drop(x, least, config_.window_bytes, env_.now());
+    x.is_full = !gone || gone->is_all; // a pipe that fails does so again when it is read
+    if (gone)
+      outlet_.count_dropped(
+        is_shed ? gap_reason::shed_by_severity : gap_reason::drop_newest, gone->records, gone->bytes);
   }
 
   /// The file was truncated: goes on with a copy that was made of it before if there is one, and what is in the file
@@ -344,12 +385,10 @@ struct file_source_state {
   }
 
   task<void> drop_truncated(input& x) {
-    auto begin = x.position;
-    auto unread = x.size > begin ? x.size - begin : 0;
+    auto unread = x.size > x.position ? x.size - x.position : 0;
     if (unread > 0) {
       give_up({errc::not_rereadable, fmt::format("{}: truncated with {} bytes unread", x.path, unread)});
-      inputs_.move(x, begin + unread, x.acked);
-      self_->send(next_, gap{x.stream, "truncated", 0, begin, x.position, env_.now(), env_.now()});
+      outlet_.tell_gap(x, gap_reason::truncated, 0, unread, env_.now(), env_.now());
     }
     co_await end(x);
   }
@@ -359,16 +398,6 @@ struct file_source_state {
     inputs_.reach_end(x);
     if (x.position > x.acked)
       self_->send(next_, idle_atom_v, x.stream);
-  }
-
-  void hand_on(input& x, file_chunk taken) {
-    auto begin = x.position;
-    auto bytes = taken.lines.text_bytes();
-    inputs_.move(x, begin + bytes, x.acked);
-    metrics_.received(taken.records, bytes);
-    metrics_.sent(taken.records, bytes);
-    self_->send(next_, chunk{x.stream, std::make_shared<lines_payload>(std::move(taken.lines)), taken.records, begin,
-                         x.position, env_.now()});
   }
 
   /// Tells of a failure. What is followed is tried again.
@@ -387,11 +416,13 @@ struct file_source_state {
   component_metrics metrics_;
   input_reader reader_;
   input_table inputs_;
+  outlet outlet_;
   std::shared_ptr<file_discovery> discovery_;
   std::shared_ptr<folder_watch> watch_; ///< None if the system tells of no changes.
   file_discovery::news news_;           ///< Since the last look.
   caf::actor_clock::time_point next_look_ = caf::actor_clock::time_point::min();
-  std::vector<stream_id> failed_; ///< To be read again at the next look.
+  caf::actor_clock::time_point last_progress_; ///< When something was handed on or acknowledged.
+  std::vector<stream_id> failed_;              ///< To be read again at the next look.
   bool is_stopping_ = false, has_stopped_ = false, has_said_end_ = false;
   std::vector<std::string> errors_;
   signal wake_;

@@ -11,6 +11,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/source/chunk_reader.hpp"
+#include "actors/source/overload.hpp"
 #include "messages/buffer_pool.hpp"
 
 namespace sluice {
@@ -38,6 +39,7 @@ struct file_source_config {
   follow_config follow; ///< Beside them.
   label_set labels;     ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;
+  overload_config overload; ///< Of files only those that are followed can lose anything.
   /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
   std::size_t window_bytes = 32 * 1024 * 1024;
 };

@@ -74,12 +74,20 @@ task<result> input_reader::read_pipe(source_input& x) {
   if (!taken)
     co_return result{outcome::over, {}, std::move(taken.error())};
   auto how = taken->at_end ? outcome::over : outcome::more;
-  co_return result{how, std::move(*taken)};
+  auto dropped = taken->dropped;
+  co_return result{how, std::move(*taken), {}, dropped};
 }
 
-task<expected<file_chunk>> input_reader::read_rest(source_input& x) {
+task<expected<pipe_chunk>> input_reader::read_rest(source_input& x) {
   co_return co_await run_blocking(self_, io_,
     [pipe = x.pipe, at = x.position, limits = limits_, pool = pool_] { return pipe->rest(at, limits, pool->take()); });
+}
+
+task<expected<pipe_reader::dropped>> input_reader::drop(
+  source_input& x, std::optional<severity> least, std::size_t max_kept_bytes, timestamp now) {
+  co_return co_await run_blocking(self_, io_, [pipe = x.pipe, least, max_kept_bytes, limits = limits_, now] {
+    return pipe->drop(least, max_kept_bytes, limits, now);
+  });
 }
 
 task<result> input_reader::read_followed_file(source_input& x) {

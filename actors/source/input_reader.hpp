@@ -35,6 +35,7 @@ public:
     outcome how;
     std::optional<file_chunk> taken{};
     std::optional<error> failure{};
+    std::optional<dropped_records> dropped{}; ///< Of a pipe, in place of a chunk.
   };
 
   /// Reads a chunk at the input's position. Opens it if need be, and keeps what is noted of a followed file up to date.
@@ -44,7 +45,11 @@ public:
   task<std::optional<error>> open(source_input& x);
 
   /// Reads a chunk of what has come of a pipe at the input's position, its last line as it is.
-  task<expected<file_chunk>> read_rest(source_input& x);
+  task<expected<pipe_chunk>> read_rest(source_input& x);
+
+  /// Drops what comes from a pipe as its `drop` does.
+  task<expected<pipe_reader::dropped>> drop(
+    source_input& x, std::optional<severity> least, std::size_t max_kept_bytes, timestamp now);
 
   /// Whether it can be read from behind so many bytes on, which is found out of followed files as they are read. Opens
   /// a file if need be. Error: not_rereadable for a pipe that keeps other bytes.

@@ -7,6 +7,22 @@ namespace sluice {
 
 using stage = source_input::stage;
 
+namespace {
+
+/// Credit that a gap takes: it ends a batch and begins another.
+constexpr std::uint64_t gap_cost_bytes = 4096;
+
+/// Whether what is read next of it is to be dropped, there being no credit.
+bool is_left_out(source_input& x) {
+  if (!x.lag)
+    return false;
+  constexpr auto window_is_full = true;
+  x.lag->look(x.position, x.size, window_is_full);
+  return x.lag->drops_at(x.position);
+}
+
+} // namespace
+
 source_input* input_table::add(const stream_id& id, const found_file& found, time_point now) {
   auto [at, is_new] = inputs_.try_emplace(id);
   auto& x = at->second;
@@ -85,14 +101,21 @@ source_input* input_table::take_announceable() {
 }
 
 source_input* input_table::take_readable() {
-  auto may_read = to_resume_.empty() && !to_read_.empty() && in_flight_ < how_.window_bytes;
-  if (to_resume_.empty() && !may_read)
+  auto& from = to_resume_.empty() ? to_read_ : to_resume_;
+  auto found = from.begin();
+  if (to_resume_.empty() && window_is_full())
+    found = std::ranges::find_if(from, [](auto* x) { return is_left_out(*x); });
+  if (found == from.end())
     return nullptr;
-  auto& from = may_read ? to_read_ : to_resume_;
-  auto* next = from.front();
-  from.pop_front();
+  auto* next = *found;
+  from.erase(found);
   next->is_queued = false;
   return next;
+}
+
+source_input* input_table::find_droppable() const {
+  auto found = std::ranges::find_if(to_read_, [](auto* x) { return x->pipe && !x->is_full; });
+  return window_is_full() && found != to_read_.end() ? *found : nullptr;
 }
 
 void input_table::queue(source_input& x, turn when) {
@@ -107,13 +130,22 @@ void input_table::queue(source_input& x, turn when) {
 }
 
 std::uint64_t input_table::held(const source_input& x) noexcept {
-  return x.position > x.acked ? x.position - x.acked : 0;
+  auto ahead = x.position > x.acked ? x.position - x.acked : 0;
+  return ahead - x.skipped.bytes() + x.skipped.count() * gap_cost_bytes;
 }
 
 void input_table::move(source_input& x, std::uint64_t position, std::uint64_t acked) {
   in_flight_ -= held(x);
   x.position = position;
   x.acked = acked;
+  x.skipped.limit(acked, position);
+  in_flight_ += held(x);
+}
+
+void input_table::skip(source_input& x, std::uint64_t bytes) {
+  in_flight_ -= held(x);
+  x.skipped.add(x.position, x.position + bytes);
+  x.position += bytes;
   in_flight_ += held(x);
 }
 

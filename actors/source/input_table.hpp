@@ -45,8 +45,11 @@ public:
   source_input* take_announceable();
 
   /// The next in turn that may be read: all while there is credit, otherwise only one that is to start over, for that
-  /// gives credit back.
+  /// gives credit back, or of which something is dropped, for that needs none.
   source_input* take_readable();
+
+  /// A pipe that waits for credit and of which something could be dropped; nullptr if there is none.
+  source_input* find_droppable() const;
 
   /// Puts it behind those to be read, or before them.
   enum class turn { last, next };
@@ -55,6 +58,12 @@ public:
   /// Sets how far an input is read and acknowledged, and what all of them have on their way with it. What is to be read
   /// again is on its way no more.
   void move(source_input& x, std::uint64_t position, std::uint64_t acked);
+
+  /// Goes over what was dropped. A gap takes little credit, whatever its size.
+  void skip(source_input& x, std::uint64_t bytes);
+
+  /// Whether there is no credit left.
+  bool window_is_full() const noexcept { return in_flight_ >= how_.window_bytes; }
 
   /// It has been read to its end as it is now.
   void reach_end(source_input& x);

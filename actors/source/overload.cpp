@@ -23,7 +23,7 @@ expected<overload_policy> parse_overload_policy(std::string_view text) {
 
 void lag_limit::look(std::uint64_t position, std::uint64_t size, bool window_is_full) {
   while (!left_out_.empty() && left_out_.front().end <= position)
-    left_out_.pop_front();
+    left_out_.erase(left_out_.begin());
   auto ahead = size > position ? size - position : 0;
   for (auto& x : left_out_)
     ahead -= x.end - std::max(x.begin, position);
@@ -57,9 +57,8 @@ void lag_limit::look_for_newest(std::uint64_t size, std::uint64_t ahead, bool is
   is_behind_ = is_behind_ || is_too_much;
 }
 
-bool lag_limit::applies_at(std::uint64_t position) const noexcept {
-  return (config_.policy == overload_policy::shed && is_behind_) ||
-         std::ranges::any_of(left_out_, [position](auto& x) { return x.has(position); });
+bool lag_limit::drops_at(std::uint64_t position) const noexcept {
+  return std::ranges::any_of(left_out_, [position](auto& x) { return x.has(position); });
 }
 
 std::vector<line_run> lag_limit::divide(std::string_view text, std::uint64_t position) {
@@ -79,6 +78,12 @@ std::vector<line_run> lag_limit::divide(std::string_view text, std::uint64_t pos
     text.remove_prefix(bytes);
   }
   return runs;
+}
+
+std::string_view lag_limit::reason() const noexcept {
+  if (config_.policy == overload_policy::drop_newest)
+    return gap_reason::drop_newest;
+  return config_.policy == overload_policy::drop_oldest ? gap_reason::drop_oldest : gap_reason::shed_by_severity;
 }
 
 void lag_limit::reset() {

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -20,6 +19,16 @@ enum class overload_policy : std::uint8_t {
   shed,        ///< Of what comes, what is not severe enough is dropped.
   spill,       ///< What was read goes to disk; when that is full, as `block`.
 };
+
+/// Whether files that are followed can lose lines under it.
+constexpr bool drops(overload_policy policy) noexcept {
+  return policy != overload_policy::block && policy != overload_policy::spill;
+}
+
+/// Whether a source drops what comes from a pipe under it.
+constexpr bool drops_from_pipes(overload_policy policy) noexcept {
+  return policy == overload_policy::drop_newest || policy == overload_policy::shed;
+}
 
 /// As on the command line. Errors: invalid_argument, saying what is accepted.
 expected<overload_policy> parse_overload_policy(std::string_view text);
@@ -44,14 +53,17 @@ public:
   /// file is too far ahead, lines are left out until no more than half the limit lies ahead.
   void look(std::uint64_t position, std::uint64_t size, bool window_is_full);
 
-  /// Whether what is read at `position` is left out, at least its first line, or may be: it needs no credit then.
-  bool applies_at(std::uint64_t position) const noexcept;
+  /// Whether a line that begins at `position` is left out, whatever it says.
+  bool drops_at(std::uint64_t position) const noexcept;
 
   /// What becomes of whole lines that were read at `position`.
   std::vector<line_run> divide(std::string_view text, std::uint64_t position);
 
   /// Nothing is planned any more: the reader starts over elsewhere.
   void reset();
+
+  /// What the gaps say that it leaves.
+  std::string_view reason() const noexcept;
 
 private:
   /// Lines that begin in here are left out.
@@ -66,7 +78,7 @@ private:
   void look_for_newest(std::uint64_t size, std::uint64_t ahead, bool is_too_much);
 
   overload_config config_;
-  std::deque<range> left_out_; ///< In order, apart from each other.
+  std::vector<range> left_out_; ///< In order, apart from each other.
   bool is_behind_ = false;
   severity_filter filter_;
 };

@@ -2,12 +2,19 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "actors/source/chunk_reader.hpp"
+#include "actors/source/pipe_content.hpp"
 #include "messages/stream.hpp"
 
 namespace sluice {
+
+/// What `pipe_reader` gives out: lines, or what was dropped in their place.
+struct pipe_chunk : file_chunk {
+  std::optional<dropped_records> dropped{};
+};
 
 /// Reads whole lines from a pipe. A pipe gives everything once; so that a source that failed can be followed by another
 /// one, this lives outside of it and keeps what is not acknowledged: it can be read again, from any position. Whoever
@@ -22,10 +29,22 @@ public:
 
   /// Takes a chunk from `position` on, of what is kept and then of what comes within a fifth of a second. What lies
   /// before `acked` is kept no longer. Blocks. Error: not_rereadable, as `check`.
-  expected<file_chunk> read(std::uint64_t position, std::uint64_t acked, const chunk_limits& limits, buffer memory);
+  expected<pipe_chunk> read(std::uint64_t position, std::uint64_t acked, const chunk_limits& limits, buffer memory);
 
   /// The same of what is kept, without reading on: its last line counts as whole. No records once there is nothing.
-  expected<file_chunk> rest(std::uint64_t position, const chunk_limits& limits, buffer memory);
+  expected<pipe_chunk> rest(std::uint64_t position, const chunk_limits& limits, buffer memory);
+
+  /// What `drop` has done.
+  struct dropped {
+    std::uint32_t records = 0;
+    std::uint64_t bytes = 0;
+    bool is_all = false; ///< There is nothing more to drop: the pipe has ended, or too much is kept.
+  };
+
+  /// Reads on as `read` does, without giving anything out: drops whole lines, but keeps those at least as severe as
+  /// `least`, if it is set, until `max_kept_bytes` are kept that nobody has read yet. Blocks.
+  expected<dropped> drop(
+    std::optional<severity> least, std::size_t max_kept_bytes, const chunk_limits& limits, timestamp now);
 
   /// Whether it can be read from `position` on. Error: not_rereadable.
   expected<void> check(std::uint64_t position);
@@ -34,20 +53,18 @@ public:
   bool holds_something();
 
 private:
-  std::uint64_t end() const noexcept { return begin_ + kept_.size() - forgotten_; }
   expected<void> check_kept(std::uint64_t position) const;
-  void forget(std::uint64_t acked);
+  /// Returns whether something has come.
+  expected<bool> read_new(lines_payload& into, std::chrono::milliseconds patience);
   bool take_kept(lines_payload& into, std::uint64_t position) const;
-  expected<bool> take_new(lines_payload& into, std::chrono::milliseconds patience);
-  file_chunk cut(lines_payload lines, const line_cutter& cutter, bool last) const;
+  pipe_chunk give_dropped(const dropped_records& x);
+  pipe_chunk give(lines_payload lines, std::uint64_t position, const line_cutter& cutter, bool is_cut_off);
 
   const std::string name_;
   const id128 source_;
   const std::shared_ptr<file> opened_;
   std::mutex mutex_;
-  std::string kept_;
-  std::size_t forgotten_ = 0; ///< Bytes at the front of `kept_` that count no more.
-  std::uint64_t begin_ = 0;   ///< Position of the first byte that counts.
+  pipe_content content_;
   bool has_ended_ = false;
 };
 

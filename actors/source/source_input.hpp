@@ -8,7 +8,9 @@
 #include <string>
 
 #include "actors/source/file_identity.hpp"
+#include "actors/source/overload.hpp"
 #include "actors/source/pipe_reader.hpp"
+#include "actors/source/skipped_ranges.hpp"
 #include "messages/stream.hpp"
 
 namespace sluice {
@@ -32,12 +34,14 @@ struct source_input {
   std::optional<stream_point> resume; ///< Where the receiver wants it to go on.
   std::uint64_t position = 0;
   std::uint64_t acked = 0;
+  skipped_ranges skipped; ///< Between the two.
   stage now = stage::waiting;
   bool is_queued = false; ///< To be read.
   bool is_lost = false;   ///< Cannot be read from where the receiver wants it.
   /// It is a pipe of which the source before this one has read something that is not acknowledged: that is shipped
   /// though nothing more is read.
   bool was_read_before = false;
+  bool is_full = false; ///< It is a pipe of which nothing more can be dropped before something is read.
 
   // Of a file:
   std::filesystem::path location; ///< Where it was last seen.
@@ -53,6 +57,7 @@ struct source_input {
   std::optional<time_point> away_since; ///< When its path was seen to lead to it no more.
   bool is_late = false;                 ///< It has been away long enough: its last line is taken as it is.
   bool is_listed_as_over = false;
+  std::unique_ptr<lag_limit> lag; ///< Null if nothing of it may be dropped.
 
   /// Whether all that is in it is stored and nothing is to be expected but what comes late, so that what was written
   /// after it may follow.

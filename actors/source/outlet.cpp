@@ -1,0 +1,80 @@
+#include "actors/source/outlet.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+#include <spdlog/spdlog.h>
+
+#include "actors/runtime/environment.hpp"
+#include "actors/stats/metrics.hpp"
+
+namespace sluice {
+
+namespace {
+
+/// How often at most the log tells of what is dropped.
+constexpr std::chrono::seconds word_interval{10};
+
+} // namespace
+
+void outlet::hand_on(source_input& x, file_chunk taken) {
+  if (!x.lag)
+    return send(x, std::move(taken.lines), taken.records);
+  x.lag->look(x.position, x.size, inputs_.window_is_full());
+  auto text = taken.lines.text();
+  for (auto& run : x.lag->divide(text, x.position)) {
+    auto part = text.substr(0, run.bytes);
+    text.remove_prefix(run.bytes);
+    if (!run.is_kept) {
+      auto now = env_.now();
+      count_dropped(x.lag->reason(), run.records, run.bytes);
+      tell_gap(x, x.lag->reason(), run.records, run.bytes, now, now);
+    } else if (run.bytes == taken.lines.text_bytes()) {
+      return send(x, std::move(taken.lines), run.records);
+    } else {
+      lines_payload copy{pool_->take()};
+      copy.append(part);
+      send(x, std::move(copy), run.records);
+    }
+  }
+}
+
+void outlet::send(source_input& x, lines_payload lines, std::uint32_t records) {
+  auto begin = x.position;
+  auto bytes = lines.text_bytes();
+  inputs_.move(x, begin + bytes, x.acked);
+  metrics_.received(records, bytes);
+  metrics_.sent(records, bytes);
+  self_->send(
+    next_, chunk{x.stream, std::make_shared<lines_payload>(std::move(lines)), records, begin, x.position, env_.now()});
+}
+
+void outlet::tell_gap(source_input& x, std::string_view reason, std::uint32_t records, std::uint64_t bytes,
+  timestamp first, timestamp last) {
+  auto begin = x.position;
+  inputs_.skip(x, bytes);
+  self_->send(next_, gap{x.stream, std::string{reason}, records, begin, x.position, first, last});
+}
+
+void outlet::tell_gap(source_input& x, const dropped_records& gone) {
+  tell_gap(x, gone.reason, gone.records, gone.end - gone.begin, gone.first_time, gone.last_time);
+}
+
+void outlet::count_dropped(std::string_view reason, std::uint32_t records, std::uint64_t bytes) {
+  if (records == 0)
+    return;
+  metrics_.received(records, bytes);
+  metrics_.discarded(reason, records);
+  dropped_reason_ = reason;
+  dropped_records_ += records;
+  if (self_->clock().now() >= next_word_)
+    say_dropped();
+}
+
+void outlet::say_dropped() {
+  if (dropped_records_ == 0)
+    return;
+  spdlog::warn("source: more comes in than goes out: {} records dropped ({})", dropped_records_, dropped_reason_);
+  dropped_records_ = 0;
+  next_word_ = self_->clock().now() + word_interval;
+}
+
+} // namespace sluice
