@@ -8,8 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t max_line_bytes = 9'000;
 constexpr auto twin = "twin";
+constexpr restart_intensity any_number{.restarts = 1'000'000};
 
 /// Some worlds are fast, some slow.
 sim_options surroundings(std::uint64_t seed) {
@@ -17,27 +17,13 @@ sim_options surroundings(std::uint64_t seed) {
     .max_io_delay = 1ms * (1 << seed % 9)};
 }
 
-/// Lines of any bytes: empty, long, with NUL, CR and what is not UTF-8, the last one with or without LF.
-std::string hostile_text(sim_world& world, std::uint64_t max_bytes) {
-  std::string text;
-  for (auto bytes = world.random_below(max_bytes + 1); text.size() < bytes;) {
-    std::uint64_t style = world.random_below(16);
-    auto length = style == 0 ? 0 : style == 1 ? world.random_below(max_line_bytes) : world.random_below(200);
-    for (std::uint64_t i = 0; i < length; ++i) {
-      auto byte = style < 6 ? static_cast<char>(world.random_below(256)) : static_cast<char>('a' + i % 26);
-      text += byte == '\n' ? '\r' : byte;
-    }
-    text += style == 7 ? "\r\n" : "\n";
-  }
-  if (!text.empty() && world.random_below(2) == 0)
-    text.pop_back();
-  return text;
-}
-
 } // namespace
 
 spine_cluster::spine_cluster(std::uint64_t seed, const spine_options& options)
-  : seed(seed), world(seed, surroundings(seed)) {
+  : seed(seed), busy_time(seed % 3 == 0   ? 500ms
+                          : seed % 3 == 1 ? 5s
+                                          : 20s),
+    world(seed, surroundings(seed)) {
   std::uint64_t receiver_count = 1 + one_in(3);
   for (std::uint64_t i = 0; i < receiver_count; ++i)
     add_receiver(i, options);
@@ -54,10 +40,12 @@ void spine_cluster::start() {
       failure = ok.error().message;
   for (auto& x : shippers) {
     if (x->host() == twin)
-      world.after(random_scale(5s), [&x] { x->start(); });
+      world.after(random_scale(busy_time), [&x] { x->start(); });
     else
       x->start();
   }
+  for (auto& x : applications)
+    x->start(busy_time);
 }
 
 caf::timespan spine_cluster::random_time(caf::timespan limit) {
@@ -68,12 +56,28 @@ caf::timespan spine_cluster::random_scale(caf::timespan limit) {
   return random_time(limit / (std::int64_t{1} << world.random_below(10)));
 }
 
+/// What its spool has confirmed has to be known first.
+void spine_cluster::kill(sim_shipper& shipper, std::function<void()> then) {
+  if (!shipper.has_pipe()) {
+    shipper.kill();
+    return then();
+  }
+  auto report = shipper.process().ask<ship_report>(shipper.pipeline(), status_atom_v);
+  world.after(random_scale(1s), [this, &shipper, report, then = std::move(then)] {
+    for (auto& x : applications)
+      if (&x->shipper() == &shipper)
+        x->on_kill(*report && **report ? (**report)->status : ship_status{});
+    shipper.kill();
+    then();
+  });
+}
+
 void spine_cluster::add_receiver(std::uint64_t number, const spine_options& options) {
   store_options store;
   store.segment_bytes = 4 * 1024 + world.random_below(64 * 1024);
   acceptor_config accept{.receiver = {.window_bytes = 1 + world.random_below(32 * 1024)}};
   endpoint where{"sim", fmt::format("receiver-{}", number), 1};
-  auto made = std::make_unique<sim_receiver>(world, where, seed * 4 + number, store, accept);
+  auto made = std::make_unique<sim_receiver>(world, where, seed * 4 + number, store, accept, any_number);
   if (options.disk_ignores_syncs)
     made->files().ignore_syncs();
   if (options.disk_ignores_folder_syncs)
@@ -93,23 +97,54 @@ void spine_cluster::add_shipper(std::uint64_t number) {
     .max_events = static_cast<std::uint32_t>(1 + world.random_below(64)),
     .timeout = 100ms};
   config.how.method = one_in(2) ? codec::none : codec::zstd;
+  config.intensity = any_number;
   config.ship.to = {some_receiver().where()};
   config.ship.retry = {.initial = 1ms * (1 << world.random_below(8)), .max = 2s};
   config.ship.max_queued_bytes = 1 + world.random_below(16 * 1024);
+  if (one_in(3)) {
+    config.spool.emplace();
+    config.spool->folder = "/state/spool";
+    config.spool->limits.max_bytes = 32 * 1024 + world.random_below(512 * 1024);
+    config.spool->limits.least_segment_bytes = 4 * 1024 + world.random_below(64 * 1024);
+    config.spool->takes_all = false;
+    config.spool->window_bytes = 1 + world.random_below(64 * 1024);
+  }
   auto made = std::make_unique<sim_shipper>(world, host, seed * 16 + number, config);
-  auto files = 1 + world.random_below(4);
-  for (std::uint64_t i = 0; i < files; ++i) {
-    auto path = fmt::format("/logs/{}.log", i);
-    auto text = hostile_text(world, 30'000);
-    made->add_file(path, text);
-    logs.push_back({host, path, {std::move(text)}});
+  add_files(*made);
+  if (one_in(2))
+    add_followed_files(*made);
+  if (made->config().spool && one_in(2)) {
+    made->add_pipe();
+    applications.push_back(std::make_unique<pipe_application>(world, *made));
   }
   shippers.push_back(std::move(made));
+}
+
+void spine_cluster::add_followed_files(sim_shipper& to) {
+  auto count = 1 + world.random_below(3);
+  to.follow("/logs/*.out");
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto path = fmt::format("/logs/{}.out", i);
+    auto how = static_cast<rotation>(world.random_below(3));
+    applications.push_back(std::make_unique<log_application>(world, to, path, how));
+  }
+}
+
+void spine_cluster::add_files(sim_shipper& to) {
+  auto count = 1 + world.random_below(4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto path = fmt::format("/files/{}.log", i);
+    auto text = hostile_text(world, 30'000);
+    to.add_file(path, text);
+    logs.push_back({to.host(), path, std::move(text)});
+  }
 }
 
 /// The same agent starts a second time and ships the same files: the one that started first may be fenced.
 void spine_cluster::add_twin(sim_shipper& other) {
   auto config = other.config();
+  if (config.spool || other.follows())
+    return; // what it knows belongs to one agent
   auto paths = std::exchange(config.source.paths, {});
   config.batch.max_bytes = 256 + world.random_below(4 * 1024);
   auto made = std::make_unique<sim_shipper>(world, twin, seed * 16 + 15, config);

@@ -1,5 +1,7 @@
 #include "tests/simulation/spine_faults.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace sluice::test {
@@ -8,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto fault_time = 5s; ///< In which faults begin.
 constexpr std::uint64_t much_space = std::uint64_t{1} << 40;
 
 } // namespace
@@ -25,11 +26,11 @@ void spine_faults::after(caf::timespan delay, F work) {
 void spine_faults::schedule() {
   auto count = cluster_.world.random_below(16);
   for (std::uint64_t i = 0; i < count; ++i)
-    after(cluster_.random_scale(fault_time), [this] { strike(); });
+    after(cluster_.random_scale(cluster_.busy_time), [this] { strike(); });
 }
 
 void spine_faults::strike() {
-  switch (cluster_.world.random_below(16)) {
+  switch (cluster_.world.random_below(20)) {
   case 0:
   case 1:
     crash(cluster_.some_receiver());
@@ -62,6 +63,15 @@ void spine_faults::strike() {
     break;
   case 12:
     fail_disk(cluster_.some_receiver());
+    break;
+  case 13:
+    lose_connections();
+    break;
+  case 14:
+    kill_actor(cluster_.some_shipper());
+    break;
+  case 15:
+    kill_actor(cluster_.some_receiver());
     break;
   default:
     lose_connection();
@@ -149,11 +159,41 @@ void spine_faults::restart(sim_receiver& receiver, caf::timespan delay) {
 }
 
 void spine_faults::kill_shipper(sim_shipper& shipper) {
+  if (!shipper.is_up() || !ending_.insert(&shipper).second)
+    return;
+  ++pending_;
+  ++cluster_.seen["shipper kills"];
+  cluster_.kill(shipper, [this, &shipper] {
+    --pending_;
+    ending_.erase(&shipper);
+    if (cluster_.one_in(4))
+      shipper.crash();
+    after(cluster_.random_scale(5s), [&shipper] { shipper.start(); });
+  });
+}
+
+void spine_faults::kill_actor(sim_shipper& shipper) {
   if (!shipper.is_up())
     return;
-  ++cluster_.seen["shipper kills"];
-  shipper.kill();
-  after(cluster_.random_scale(5s), [&shipper] { shipper.start(); });
+  ++cluster_.seen["actors killed"];
+  constexpr std::array names{"source", "batcher", "compressor", "spool", "shipper"};
+  kill_child(shipper.process(), shipper.pipeline(), names[cluster_.world.random_below(names.size())]);
+}
+
+void spine_faults::kill_actor(sim_receiver& receiver) {
+  if (!receiver.is_up())
+    return;
+  ++cluster_.seen["actors killed"];
+  constexpr std::array names{"storage-writer", "acceptor", "receiver"};
+  kill_child(receiver.process(), receiver.pipeline(), names[cluster_.world.random_below(names.size())],
+    cluster_.world.random_below(16));
+}
+
+/// Everybody loses connections again and again for a while.
+void spine_faults::lose_connections() {
+  auto count = 1 + cluster_.world.random_below(32);
+  for (std::uint64_t i = 0; i < count; ++i)
+    after(cluster_.random_scale(2s), [this] { lose_connection(); });
 }
 
 void spine_faults::fill_disk(sim_receiver& receiver) {

@@ -22,6 +22,7 @@ private:
 
   void strike();
   void lose_connection();
+  void lose_connections();
   void partition();
   void slow_down();
   void freeze(const std::string& host);
@@ -31,6 +32,8 @@ private:
   void fail_power(sim_receiver& receiver);
   void restart(sim_receiver& receiver, caf::timespan delay);
   void kill_shipper(sim_shipper& shipper);
+  void kill_actor(sim_shipper& shipper);
+  void kill_actor(sim_receiver& receiver);
   void fill_disk(sim_receiver& receiver);
   void fail_disk(sim_receiver& receiver);
 
@@ -38,6 +41,7 @@ private:
   std::uint64_t pending_ = 0;              ///< Strikes and repairs to come.
   std::set<const sim_receiver*> crashing_; ///< Power is about to fail.
   std::set<const sim_receiver*> bad_disks_;
+  std::set<const sim_shipper*> ending_; ///< About to be killed.
 };
 
 } // namespace sluice::test

@@ -32,9 +32,14 @@ std::string spine_oracle::check_ledgers() {
       cluster_.seen["records made again"] += discarded(metrics, component, "made_again");
     cluster_.seen["shippers fenced"] += x->is_fenced();
     auto failure = check_process(x->host(), metrics, {"source", "batcher", "compressor", "shipper"}, x->is_fenced());
+    if (failure.empty() && x->config().spool)
+      failure = check_process(x->host(), metrics, {"spool"}, x->is_fenced());
     if (!failure.empty())
       return failure;
-    for (auto [from, to] : {std::pair{"source", "batcher"}, {"batcher", "compressor"}, {"compressor", "shipper"}})
+    std::vector<std::pair<const char*, const char*>> steps{{"source", "batcher"}, {"batcher", "compressor"}};
+    if (!x->config().spool) // which has received what an earlier process has left, too
+      steps.emplace_back("compressor", "shipper");
+    for (auto [from, to] : steps)
       if (auto sent = ledger_of(metrics, from).sent, received = ledger_of(metrics, to).received; sent != received)
         return fmt::format("{}: {} has sent {}, but {} has received {}", x->host(), from, sent, to, received);
   }
@@ -72,8 +77,14 @@ std::string spine_oracle::check_stores() {
     cluster_.seen["torn tails"] += x->torn_tails();
   }
   for (auto& x : cluster_.logs)
-    if (auto failure = stored.compare(x.host, x.path, x.files); !failure.empty())
+    if (auto failure = stored.compare(x.host, x.path, {{x.text}}, true); !failure.empty())
       return failure;
+  for (auto& x : cluster_.applications) {
+    auto written = x->written();
+    if (auto failure = stored.compare(x->shipper().host(), x->source(), written, x->keeps_order()); !failure.empty())
+      return failure;
+    cluster_.seen[x->what()] += written.size() - 1;
+  }
   return {};
 }
 

@@ -16,9 +16,29 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 900s; ///< For everything to be acknowledged, from the start.
 
-bool all_is_done(const spine_cluster& cluster, const spine_faults& faults) {
-  return !cluster.failure.empty() ||
-         (faults.are_over() && std::ranges::all_of(cluster.shippers, [](auto& x) { return x->is_drained(); }));
+bool is_drained(const std::unique_ptr<sim_shipper>& shipper) {
+  return shipper->is_drained();
+}
+
+/// Whether nothing more will fail or be written, and what has an end is acknowledged to it.
+bool is_calm(const spine_cluster& cluster, const spine_faults& faults) {
+  return !cluster.failure.empty() || (faults.are_over() && std::ranges::all_of(cluster.applications, [](auto& x) {
+    return x->is_done();
+  }) && std::ranges::all_of(cluster.shippers, [](auto& x) { return x->follows() || x->is_drained(); }));
+}
+
+/// Ends the following of files once it has nothing more to ship.
+bool end_following(spine_cluster& cluster) {
+  if (std::ranges::none_of(cluster.shippers, [](auto& x) { return x->follows(); }))
+    return true;
+  std::uint64_t before = 0;
+  do {
+    before = cluster.world.net().delivered();
+    cluster.world.run_for(60s);
+  } while (before != cluster.world.net().delivered());
+  for (auto& x : cluster.shippers)
+    x->stop();
+  return cluster.world.run_until([&] { return std::ranges::all_of(cluster.shippers, is_drained); }, patience);
 }
 
 std::string where_they_stand(spine_cluster& cluster) {
@@ -31,8 +51,8 @@ std::string where_they_stand(spine_cluster& cluster) {
     if (!*status || !**status)
       continue;
     auto& found = (**status)->status;
-    text += fmt::format("; {}: {}, {} streams, {} frames pending, {}", x->host(), found.state, found.streams,
-      found.pending_frames, found.last_error.message);
+    text += fmt::format("; {}: {}{}, {} streams, {} frames pending, {}", x->host(), x->is_drained() ? "drained, " : "",
+      found.state, found.streams, found.pending_frames, found.last_error.message);
   }
   return text;
 }
@@ -41,7 +61,7 @@ std::string run(spine_cluster& cluster) {
   spine_faults faults{cluster};
   cluster.start();
   faults.schedule();
-  auto is_done = cluster.world.run_until([&] { return all_is_done(cluster, faults); }, patience);
+  auto is_done = cluster.world.run_until([&] { return is_calm(cluster, faults); }, patience) && end_following(cluster);
   if (!cluster.failure.empty())
     return cluster.failure;
   if (!is_done)

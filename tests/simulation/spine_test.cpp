@@ -50,8 +50,8 @@ TEST_F(spine, loses_and_doubles_nothing_whatever_fails) {
   fmt::print("{} seeds: {}\n", runs, to_string(seen));
   if (runs >= 100)
     for (auto* what : {"lost connections", "partitions", "slow peers", "frozen processes", "clock jumps",
-           "receiver crashes", "shipper kills", "shippers fenced", "full disks", "failing disks", "torn tails",
-           "records doubly sent", "records made again"})
+           "receiver crashes", "actors killed", "files renamed", "files truncated", "pipes torn", "shipper kills",
+           "shippers fenced", "full disks", "failing disks", "torn tails", "records doubly sent", "records made again"})
       EXPECT_GT(seen[what], 0) << what;
 }
 

@@ -72,24 +72,24 @@ expected<void> stored_streams::add_store(file_system& files, const std::filesyst
 }
 
 std::string stored_streams::compare(
-  const std::string& host, const std::string& source, const std::vector<std::string>& files) {
+  const std::string& host, const std::string& source, const std::vector<written_file>& files, bool in_order) {
   auto& streams = sources_[{host, source}];
   std::map<std::size_t, std::size_t> next; ///< Frame, by store.
   for (std::size_t i = 0; i < files.size(); ++i) {
-    if (files[i].empty())
-      continue;
-    auto problem = fmt::format("{} bytes were written, and nothing is stored", files[i].size());
+    auto problem = fmt::format("{} bytes were written, and nothing is stored", files[i].text.size());
     auto found = std::find_if(streams.begin(), streams.end(), [&](auto& x) {
       if (x.is_taken)
         return false;
       problem = compare(x, files[i]);
       return problem.empty();
     });
+    if (found == streams.end() && files[i].needed == 0)
+      continue;
     if (found == streams.end())
       return fmt::format("{}: {}: file {} of {}: {}", host, source, i + 1, files.size(), problem);
     found->is_taken = true;
     for (auto& x : found->frames)
-      if (auto& earliest = next[x.where.store]; x.where.frame < earliest)
+      if (auto& earliest = next[x.where.store]; in_order && x.where.frame < earliest)
         return fmt::format(
           "{}: {}: file {} of {} is stored before the end of the one before", host, source, i + 1, files.size());
     for (auto& x : found->frames)
@@ -102,10 +102,11 @@ std::string stored_streams::compare(
     left->frames.front().header.position_begin);
 }
 
-std::string stored_streams::compare(const stream& found, std::string_view wanted) {
+std::string stored_streams::compare(const stream& found, const written_file& wanted) {
+  std::string_view text = wanted.text;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> stored;
   std::map<std::size_t, stream_point> last; // by store
-  for (auto& [where, header, text] : found.frames) {
+  for (auto& [where, header, content] : found.frames) {
     auto& before = last[where.store];
     auto range = fmt::format("frame {} of epoch {}, bytes {} to {}", header.sequence, header.epoch,
       header.position_begin, header.position_end);
@@ -114,13 +115,15 @@ std::string stored_streams::compare(const stream& found, std::string_view wanted
     if (header.end_point() <= before)
       return fmt::format("{} stands behind frame {} of epoch {}", range, before.sequence, before.epoch);
     before = header.end_point();
-    if (header.kind == frame_kind::gap && text == stored_elsewhere)
+    if (header.kind == frame_kind::gap && content == stored_elsewhere)
       continue;
     if (header.kind == frame_kind::gap)
-      return fmt::format("{} is a gap: {}", range, text);
-    if (header.position_end > wanted.size())
-      return fmt::format("{} lies beyond the {} bytes that were written", range, wanted.size());
-    if (wanted.substr(header.position_begin, header.position_end - header.position_begin) != text)
+      return fmt::format("{} is a gap: {}", range, content);
+    if (wanted.epoch && header.epoch != *wanted.epoch)
+      return fmt::format("{} should be of epoch {}", range, *wanted.epoch);
+    if (header.position_end > text.size())
+      return fmt::format("{} lies beyond the {} bytes that were written", range, text.size());
+    if (text.substr(header.position_begin, header.position_end - header.position_begin) != content)
       return fmt::format("{} has other bytes than were written", range);
     stored.emplace_back(header.position_begin, header.position_end);
   }
@@ -128,10 +131,12 @@ std::string stored_streams::compare(const stream& found, std::string_view wanted
   std::uint64_t end = 0;
   for (auto& range : stored) {
     if (range.first > end)
-      break;
+      return fmt::format("bytes {} to {} of {} are missing", end, range.first, text.size());
     end = std::max(end, range.second);
   }
-  return end == wanted.size() ? "" : fmt::format("bytes from {} of {} are missing", end, wanted.size());
+  if (end >= wanted.needed)
+    return {};
+  return fmt::format("bytes from {} of {} are missing, {} are needed", end, text.size(), wanted.needed);
 }
 
 } // namespace sluice::test

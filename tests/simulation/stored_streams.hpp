@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,15 @@
 
 namespace sluice::test {
 
+/// What was written to a file, or came through a pipe.
+struct written_file {
+  std::string text;
+  /// How much of it must be stored; of the rest any part may be that follows.
+  std::size_t needed = text.size();
+  /// In which epoch, if that is known.
+  std::optional<std::uint64_t> epoch{};
+};
+
 /// What one or more stores hold of every stream, to be compared with what was written.
 class stored_streams {
 public:
@@ -20,9 +30,10 @@ public:
   expected<void> add_store(file_system& files, const std::filesystem::path& folder);
 
   /// Looks for `files`, all that was written to one path, oldest first, among the streams of this host and source:
-  /// each must be one stream, complete, the stored order being that of the files, and no other stream may be
-  /// there. Returns what is wrong, or nothing.
-  std::string compare(const std::string& host, const std::string& source, const std::vector<std::string>& files);
+  /// each must be one stream, complete, and no other stream may be there; `in_order` if each is to be stored behind
+  /// the one before. Returns what is wrong, or nothing.
+  std::string compare(
+    const std::string& host, const std::string& source, const std::vector<written_file>& files, bool in_order);
 
 private:
   struct place {
@@ -40,7 +51,7 @@ private:
   };
   using source_name = std::pair<std::string, std::string>; ///< Host and source.
 
-  static std::string compare(const stream& found, std::string_view wanted);
+  static std::string compare(const stream& found, const written_file& wanted);
 
   std::size_t stores_ = 0;
   std::map<source_name, std::vector<stream>> sources_;

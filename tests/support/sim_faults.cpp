@@ -128,6 +128,11 @@ void sim_file_system::end_pipe(const path& where) {
   made(where).is_ended = true;
 }
 
+std::uint64_t sim_file_system::taken_from_pipe(const path& where) const {
+  std::lock_guard guard{mutex_};
+  return names_.at(where)->taken;
+}
+
 /// The file there, which is made if need be, with its folders.
 sim_file_system::inode& sim_file_system::made(const path& where) {
   for (auto at = where.parent_path(); at.has_relative_path(); at = at.parent_path()) {

@@ -92,6 +92,8 @@ public:
   /// Makes a pipe, written to by `append_content` until `end_pipe`.
   void make_pipe(const path& where);
   void end_pipe(const path& where);
+  /// Bytes that were read from it.
+  std::uint64_t taken_from_pipe(const path& where) const;
 
   // -- the seam ---------------------------------------------------------------
 

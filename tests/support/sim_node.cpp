@@ -1,6 +1,10 @@
 #include "tests/support/sim_node.hpp"
 
+#include <caf/send.hpp>
 #include <fmt/format.h>
+#include <xxhash.h>
+
+#include "actors/source/pipe_reader.hpp"
 
 namespace sluice::test {
 
@@ -51,11 +55,33 @@ void sim_shipper::add_file(const std::string& path, std::string content) {
   config_.source.paths.push_back(path);
 }
 
+id128 sim_shipper::new_id() const {
+  auto hash = XXH3_128bits_withSeed(host_.data(), host_.size(), seed_ + starts_);
+  return std::bit_cast<id128>(hash);
+}
+
+std::optional<sim_world::time_point> sim_shipper::awake_since() const {
+  return process_ ? process_->awake_since() : std::nullopt;
+}
+
+void sim_shipper::stop() {
+  caf::anon_send(pipeline_, stop_atom_v);
+}
+
+void sim_shipper::add_pipe() {
+  has_pipe_ = true;
+  files_.make_pipe(pipe_path);
+  config_.source.paths.push_back("-");
+}
+
 void sim_shipper::start() {
   ++starts_;
+  if (has_pipe_)
+    config_.source.pipes["-"] = std::make_shared<pipe_reader>("-", new_id(), files_.standard_input().value());
   process_ = std::make_unique<sim_process>(world_, host_, files_, seed_ + starts_);
   auto& system = process_->system();
   auto& env = process_->env();
+  config_.source.file_notes = notes_path;
   config_.source.epoch = config_.ship.epoch = ++*epoch_;
   config_.ship.totals = std::make_shared<shipper_totals>();
   pipeline_ = process_->own(spawn_ship_pipeline(system, env, config_));
@@ -68,6 +94,12 @@ void sim_shipper::kill() {
   stats = nullptr;
   drained_.reset();
   process_.reset();
+}
+
+void sim_shipper::crash() {
+  if (is_up())
+    kill();
+  files_.crash();
 }
 
 stats_snapshot metrics_of(sim_world& world, sim_process& process, const stats_actor& stats) {

@@ -71,11 +71,15 @@ private:
   std::unique_ptr<listener> listener_;
 };
 
+inline constexpr auto pipe_path = "/dev/stdin";
+
 /// A machine whose files are shipped.
 class sim_shipper {
 public:
   sim_shipper(sim_world& world, std::string host, std::uint64_t seed, ship_pipeline_config config)
-    : world_(world), host_(std::move(host)), seed_(seed), files_(seed), config_(std::move(config)) {}
+    : world_(world), host_(std::move(host)), seed_(seed), files_(seed), config_(std::move(config)) {
+    files_.set_content(notes_path, ""); // and with it its folder
+  }
 
   const std::string& host() const noexcept { return host_; }
   const ship_pipeline_config& config() const noexcept { return config_; }
@@ -86,6 +90,20 @@ public:
 
   /// Puts a file there and ships it from the next start on.
   void add_file(const std::string& path, std::string content);
+
+  /// Ships from standard input, too; it outlives the processes.
+  void add_pipe();
+  bool has_pipe() const noexcept { return has_pipe_; }
+
+  /// Follows files from the next start on.
+  void follow(std::string pattern) { config_.source.follow.patterns.push_back(std::move(pattern)); }
+  bool follows() const noexcept { return !config_.source.follow.patterns.empty(); }
+
+  /// Where it notes what it knows of files.
+  static constexpr auto notes_path = "/state/files";
+
+  /// Since when its process runs; nothing while it does not, or is frozen.
+  std::optional<sim_world::time_point> awake_since() const;
 
   /// Becomes the same agent as `other`: their starts are counted together.
   void join(const sim_shipper& other) { epoch_ = other.epoch_; }
@@ -100,6 +118,12 @@ public:
   void start();
   void kill();
 
+  /// Ends what it follows where it is.
+  void stop();
+
+  /// Power fails. What applications have written stays.
+  void crash();
+
   /// All is acknowledged, or it has given up.
   bool is_drained() const noexcept { return drained_ && drained_->has_value(); }
   const expected<ship_report>& outcome() const { return drained_->value(); }
@@ -112,6 +136,8 @@ public:
   supervisor_actor stats;
 
 private:
+  id128 new_id() const;
+
   sim_world& world_;
   std::string host_;
   std::uint64_t seed_;
@@ -119,6 +145,7 @@ private:
   ship_pipeline_config config_;
   std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(0); ///< Of the agent's last start.
   std::uint64_t starts_ = 0;
+  bool has_pipe_ = false;
   std::unique_ptr<sim_process> process_;
   ship_pipeline_actor pipeline_;
   std::shared_ptr<std::optional<expected<ship_report>>> drained_;

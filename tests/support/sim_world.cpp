@@ -47,14 +47,16 @@ timestamp sim_world::time_of_day(const std::string& host) const {
 
 void sim_world::freeze(const std::string& host) {
   for (auto* process : processes_)
-    if (process->host_ == host && !std::exchange(process->is_frozen_, true))
+    if (process->host_ == host && std::exchange(process->awake_since_, std::nullopt))
       net_.freeze(host);
 }
 
 void sim_world::thaw(const std::string& host) {
   for (auto* process : processes_)
-    if (process->host_ == host && std::exchange(process->is_frozen_, false))
+    if (process->host_ == host && !process->awake_since_) {
+      process->awake_since_ = now();
       net_.thaw(host);
+    }
 }
 
 void sim_world::after(caf::timespan delay, std::function<void()> work) {
@@ -89,12 +91,12 @@ std::uint64_t sim_world::trace() const noexcept {
 bool sim_world::run_job() {
   std::size_t count = 0;
   for (auto* process : processes_)
-    count += process->is_frozen_ ? 0 : process->scheduler_->jobs.size();
+    count += !process->awake_since_ ? 0 : process->scheduler_->jobs.size();
   if (count == 0)
     return false;
   auto pick = count == 1 ? 0 : random_below(count);
   for (auto* process : processes_) {
-    if (process->is_frozen_)
+    if (!process->awake_since_)
       continue;
     auto& jobs = process->scheduler_->jobs;
     if (pick < jobs.size()) {
@@ -121,7 +123,7 @@ caf::detail::test_actor_clock* sim_world::next_clock(time_point latest) {
   };
   look_at(clock_);
   for (auto* process : processes_)
-    if (!process->is_frozen_)
+    if (process->awake_since_)
       look_at(process->scheduler_->clock());
   return first;
 }
@@ -150,7 +152,7 @@ void sim_executor::post(std::function<void()> work) {
 // -- sim_process --------------------------------------------------------------
 
 sim_process::sim_process(sim_world& world, std::string host, sim_file_system& files, std::uint64_t seed)
-  : world_(world), host_(std::move(host)), net_(world.net().join(host_)),
+  : world_(world), host_(std::move(host)), awake_since_(world.now()), net_(world.net().join(host_)),
     io_(std::make_unique<sim_executor>(world)), env_{*net_, files, *io_,
                                                   [&world, host = host_] { return world.time_of_day(host); }, seed},
     config_(testing_config()), system_(std::make_unique<caf::actor_system>(config_)),

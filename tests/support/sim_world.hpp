@@ -109,6 +109,9 @@ public:
   ~sim_process();
   sim_process(const sim_process&) = delete;
 
+  /// When it was started or has thawed; nothing while it is frozen.
+  std::optional<sim_world::time_point> awake_since() const noexcept { return awake_since_; }
+
   caf::actor_system& system() noexcept { return *system_; }
   environment& env() noexcept { return env_; }
 
@@ -139,7 +142,7 @@ private:
 
   sim_world& world_;
   std::string host_;
-  bool is_frozen_ = false;
+  std::optional<sim_world::time_point> awake_since_;
   std::unique_ptr<network> net_;
   std::unique_ptr<sim_executor> io_;
   environment env_;
