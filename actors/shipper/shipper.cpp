@@ -296,12 +296,7 @@ struct shipper_state {
     auto* to = find(x.stream);
     if (!to || !to->greeted)
       return;
-    auto changed = to->window.acknowledge(x.last);
-    count(*to, changed);
-    if (changed.acked.frames > 0) {
-      watch_.moved(self_->clock().now());
-      remember(*to);
-    }
+    count(*to, to->window.acknowledge(x.last));
     if (!to->window.in_step()) {
       spdlog::warn("shipper: {}: stream {} is fed by another shipper at the same time; asking where it stands",
         address(), to_string(x.stream));
@@ -320,6 +315,8 @@ struct shipper_state {
       metrics_.discarded("made_again", x.discarded.records);
     if (x.acked.frames == 0)
       return;
+    watch_.moved(self_->clock().now());
+    remember(to);
     receivers_.succeeded();
     for (auto sent : x.sent_first)
       own_metrics_.acknowledged(self_->clock().now() - sent);
@@ -384,8 +381,10 @@ struct shipper_state {
 
   /// Before the stream is greeted for the first time.
   void go_on_from_checkpoint(outbound& x) {
-    if (auto* found = known_.find(x.id))
-      x = {x.id, stream_window{config_.epoch, found->last}, found->store, x.upstream};
+    if (auto* found = known_.find(x.id)) {
+      x.window = stream_window{config_.epoch, found->last};
+      x.store = found->store;
+    }
   }
 
   /// The connection's store has acknowledged the stream as far as the window says.
