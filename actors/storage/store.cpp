@@ -125,7 +125,7 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
         "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
         "else is damaged, `sluice store repair` saves what is whole");
   auto cut = first_torn(reader);
-  auto kept = reader.scan(cut ? cut->offset : found.end);
+  auto kept = cut && cut->offset < found.end ? reader.scan(cut->offset) : expected<segment_scan>{found};
   if (!kept)
     return fail(kept.error());
   const auto& index = kept->frames.index();
