@@ -229,6 +229,7 @@ struct spool_state {
   void take(const frame& x) {
     auto& header = x.header();
     metrics_.received(header.stored_records(), header.source_bytes());
+    metrics_.hold(static_cast<std::int64_t>(header.stored_records()), static_cast<std::int64_t>(header.source_bytes()));
     spool_content content{header.stored_records(), header.source_bytes()};
     received_.add(content);
     queued_.add(content);

@@ -83,6 +83,35 @@ def test_second_sigint_ends_ship_at_once(sluice):
     assert_same(sluice.stored(receiver, source), data)
 
 
+def test_ship_says_what_is_left_when_the_drain_takes_too_long(sluice):
+    data = noise(4_000_000, seed=4)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, hold_after=HELD) as proxy:
+        ship = sluice.start_ship(proxy, source, "--compression", "none", "--drain-timeout", "500ms")
+        proxy.wait_until_held()
+        ship.signal(signal.SIGTERM)
+        assert ship.wait() == 75
+        ship.errors.wait_for(r"stopped: \d+ records .* are acknowledged; [1-9]\d* records \(.*\) of 1 streams .* are not")
+    sluice.ship(receiver, source)
+    assert_same(sluice.stored(receiver, source), data)
+
+
+def test_receive_ends_with_what_has_come_though_shippers_go_on(sluice):
+    data = noise(20_000_000, seed=5)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver()
+    ship = sluice.start_ship(receiver, source, "--compression", "none")
+    while sluice.count(receiver) < 1:
+        assert ship.is_running
+    receiver.signal(signal.SIGTERM)
+    assert receiver.wait() == 0
+    assert data.startswith(sluice.stored(receiver.store, source))
+    again = sluice.receiver(port=receiver.port)
+    assert ship.wait() == 0
+    assert_same(sluice.stored(again, source), data)
+
+
 def test_sigterm_before_the_receiver_has_answered(sluice):
     source = sluice.file("log", b"line\n")
     receiver = sluice.receiver()

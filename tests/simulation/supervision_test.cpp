@@ -34,6 +34,8 @@ public:
     return bytes;
   }
 
+  std::string_view taken() const noexcept { return std::string_view{content_}.substr(0, at_); }
+
   expected<std::size_t> read_at(std::span<std::byte>, std::uint64_t) override { return fail(unfit()); }
   expected<void> write_at(std::span<const byte_view>, std::uint64_t) override { return fail(unfit()); }
   expected<void> sync() override { return fail(unfit()); }
@@ -52,19 +54,25 @@ private:
   std::mt19937_64 random_;
 };
 
-/// Ships two files and a pipe while actors are killed, one after the other, until all is acknowledged.
+enum class until {
+  all_is_read,
+  it_is_stopped, ///< At a random moment.
+};
+
+/// Ships two files and a pipe, perhaps through a spool, while actors are killed, one after the other, until all that
+/// was read is acknowledged.
 class supervision_run {
 public:
-  explicit supervision_run(std::uint64_t seed)
+  supervision_run(std::uint64_t seed, until end)
     : world_(seed, {.net = {.pipe_bytes = 16 * 1024}, .max_io_delay = 1ms * (1 << seed % 8)}),
       receiver_(world_, receiver_address, seed, store(),
         {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}}, any_number),
-      shipper_(world_, "shipper", seed, shipper_config_of(seed)) {
+      pipe_(std::make_shared<sim_pipe>(lines(world_.random_below(30'000)), seed)),
+      shipper_(world_, "shipper", seed, shipper_config_of()), is_stopped_(end == until::it_is_stopped) {
     for (auto path : {"/a.log", "/b.log"}) {
       shipper_.add_file(path, lines(world_.random_below(30'000)));
       wanted_[path] = shipper_.files().content(path);
     }
-    wanted_["/pipe"] = pipe_;
   }
 
   /// Returns what is wrong.
@@ -74,6 +82,8 @@ public:
     auto kills = 1 + world_.random_below(12);
     for (std::uint64_t i = 0; i < kills; ++i)
       world_.after(random_time(), [this] { strike(); });
+    if (is_stopped_)
+      world_.after(random_time(), [this] { caf::anon_send(shipper_.pipeline(), stop_atom_v); });
     if (!world_.run_until([this] { return shipper_.is_drained(); }, 900s))
       return "not all was acknowledged: " + where_it_stands();
     if (!shipper_.outcome())
@@ -98,14 +108,19 @@ private:
     return made;
   }
 
-  ship_pipeline_config shipper_config_of(std::uint64_t seed) {
+  ship_pipeline_config shipper_config_of() {
     ship_pipeline_config config;
     config.source.producer.fill(1);
     config.source.window_bytes = 1 + world_.random_below(64 * 1024);
     config.source.paths = {"/pipe"};
-    pipe_ = lines(world_.random_below(30'000));
-    config.source.pipes["/pipe"] =
-      std::make_shared<pipe_reader>("/pipe", id128{7}, std::make_shared<sim_pipe>(pipe_, seed));
+    config.source.pipes["/pipe"] = std::make_shared<pipe_reader>("/pipe", id128{7}, pipe_);
+    has_spool_ = world_.random_below(2) == 0;
+    if (has_spool_) {
+      config.spool.emplace();
+      config.spool->folder = "/state/spool";
+      config.spool->limits.least_segment_bytes = 1024 + world_.random_below(8 * 1024);
+      config.spool->window_bytes = 1 + world_.random_below(32 * 1024);
+    }
     config.batch = {.max_bytes = 256 + world_.random_below(4 * 1024),
       .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
       .timeout = 100ms};
@@ -133,7 +148,7 @@ private:
   void strike() {
     auto& at_shipper = shipper_.process();
     auto& at_receiver = receiver_.process();
-    switch (world_.random_below(9)) {
+    switch (world_.random_below(10)) {
     case 0:
       return kill_child(at_shipper, shipper_.pipeline(), "source");
     case 1:
@@ -150,6 +165,8 @@ private:
       return kill_child(at_receiver, receiver_.pipeline(), "acceptor");
     case 7:
       return kill_child(at_receiver, receiver_.pipeline(), "receiver", world_.random_below(100));
+    case 8:
+      return kill_child(at_shipper, shipper_.pipeline(), "spool");
     default:
       world_.net().lose_one();
     }
@@ -172,7 +189,7 @@ private:
       std::vector<std::string> components;
     };
     for (auto& [process, stats, components] :
-      {node{shipper_.process(), shipper_.stats, {"source", "batcher", "compressor", "shipper"}},
+      {node{shipper_.process(), shipper_.stats, {"source", "batcher", "compressor", "spool", "shipper"}},
         node{receiver_.process(), receiver_.stats, {"receiver", "storage-writer"}}}) {
       auto metrics = metrics_of(world_, process, stats);
       for (auto& component : components)
@@ -200,13 +217,21 @@ private:
       verify_store(receiver_.files(), receiver_.folder(), [&](const damage& x) { problem = to_string(x); });
     if (!verified || verified->problems > 0)
       return "verify: " + problem;
-    for (auto& [path, wanted] : wanted_)
-      if (auto found = stored(path); found != wanted) {
-        auto differ = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end());
-        return fmt::format("{}: {} bytes are stored of {}; they differ from byte {}", path, found.size(), wanted.size(),
-          differ.first - found.begin());
-      }
-    return {};
+    for (auto& [path, content] : wanted_) {
+      auto found = stored(path);
+      auto wanted = std::string_view{content}.substr(0, is_stopped_ ? found.size() : content.size());
+      if (auto differ = compare(path, found, wanted); !differ.empty())
+        return differ;
+    }
+    return compare("/pipe", stored("/pipe"), pipe_->taken());
+  }
+
+  static std::string compare(const std::string& path, std::string_view found, std::string_view wanted) {
+    if (found == wanted)
+      return {};
+    auto differ = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end());
+    return fmt::format("{}: {} bytes are stored of {}; they differ from byte {}", path, found.size(), wanted.size(),
+      differ.first - found.begin());
   }
 
   std::string stored(const std::string& path) {
@@ -223,9 +248,11 @@ private:
   }
 
   sim_world world_;
-  std::string pipe_;
   sim_receiver receiver_;
+  std::shared_ptr<sim_pipe> pipe_;
+  bool has_spool_ = false;
   sim_shipper shipper_;
+  bool is_stopped_;
   std::map<std::string, std::string> wanted_; ///< By path.
   std::map<std::string, double> restarts_;
 };
@@ -239,34 +266,46 @@ class supervision_of_pipelines : public testing::Test {
 protected:
   void SetUp() override { spdlog::set_level(spdlog::level::off); }
   void TearDown() override { spdlog::set_level(spdlog::level::info); }
+
+  /// Returns how often each actor was started again, if there were many seeds.
+  static std::map<std::string, double> run_seeds(until end) {
+    auto single = std::getenv("SLUICE_SEED") != nullptr;
+    if (single)
+      spdlog::set_level(spdlog::level::debug);
+    auto first = number_from("SLUICE_SEED", 1);
+    auto count = single ? 1 : number_from("SLUICE_SEEDS", 300);
+    std::map<std::string, double> restarts;
+    for (auto seed = first; seed < first + count; ++seed) {
+      supervision_run run{seed, end};
+      auto failure = run.run();
+      EXPECT_EQ(failure, "") << fmt::format("seed {}: {}; replay with SLUICE_SEED={}", seed, failure, seed);
+      if (!failure.empty())
+        return {};
+      for (auto& [actor, times] : run.restarts())
+        restarts[actor] += times;
+    }
+    return count >= 100 ? restarts : std::map<std::string, double>{};
+  }
 };
 
 } // namespace
 
 // `SLUICE_SEEDS` says how many seeds, `SLUICE_SEED` replays one, with the log.
 TEST_F(supervision_of_pipelines, loses_and_doubles_nothing_whichever_actor_fails) {
-  auto single = std::getenv("SLUICE_SEED") != nullptr;
-  if (single)
-    spdlog::set_level(spdlog::level::debug);
-  auto first = number_from("SLUICE_SEED", 1);
-  auto count = single ? 1 : number_from("SLUICE_SEEDS", 300);
-  std::map<std::string, double> restarts;
-  for (auto seed = first; seed < first + count; ++seed) {
-    supervision_run run{seed};
-    auto failure = run.run();
-    ASSERT_EQ(failure, "") << fmt::format("seed {}: {}; replay with SLUICE_SEED={}", seed, failure, seed);
-    for (auto& [actor, times] : run.restarts())
-      restarts[actor] += times;
-  }
+  auto restarts = run_seeds(until::all_is_read);
   for (auto& [actor, times] : restarts)
     fmt::print("{} was started again {} times\n", actor, times);
-  if (count >= 100)
-    for (auto actor : {"source", "batcher", "compressor", "shipper", "stats", "storage-writer", "acceptor"})
+  if (!restarts.empty())
+    for (auto actor : {"source", "batcher", "compressor", "spool", "shipper", "stats", "storage-writer", "acceptor"})
       EXPECT_GT(restarts[actor], 0) << actor;
 }
 
+TEST_F(supervision_of_pipelines, brings_what_was_read_to_the_receiver_when_stopped_whichever_actor_fails) {
+  run_seeds(until::it_is_stopped);
+}
+
 TEST_F(supervision_of_pipelines, runs_the_same_way_for_the_same_seed) {
-  supervision_run once{3}, twice{3}, other{4};
+  supervision_run once{3, until::all_is_read}, twice{3, until::all_is_read}, other{4, until::all_is_read};
   EXPECT_EQ(once.run(), twice.run());
   other.run();
   EXPECT_EQ(once.trace(), twice.trace());

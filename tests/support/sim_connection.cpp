@@ -88,6 +88,7 @@ void sim_connection::open(int side) {
   if (side == 1)
     later(delay(), [](auto& self) { self.open(0); });
   pump(side);
+  later(0ns, [side](auto& self) { self.deliver(1 - side); }); // what came too early
 }
 
 std::size_t sim_connection::send(int side, link_message message) {
