@@ -145,11 +145,13 @@ struct open_stream {
   label_set labels;
   caf::strong_actor_ptr upstream; ///< The upstream_actor before whoever gets this message.
   bool rereadable = true;         ///< Its source can read any part of it again.
+  std::uint64_t begins_at = 0;    ///< If not: what lies before it was acknowledged and cannot be read again.
 
   template <class Inspector>
   friend bool inspect(Inspector& f, open_stream& x) {
     return f.object(x).fields(f.field("stream", x.stream), f.field("labels", x.labels),
-                              f.field("upstream", x.upstream), f.field("rereadable", x.rereadable));
+                              f.field("upstream", x.upstream), f.field("rereadable", x.rereadable),
+                              f.field("begins_at", x.begins_at));
   }
 };
 

@@ -194,7 +194,8 @@ struct file_source_state {
   }
 
   task<void> add_pipe(std::string path, std::shared_ptr<pipe_reader> pipe) {
-    auto was_read_before = co_await run_blocking(self_, env_.io, [pipe] { return pipe->holds_something(); });
+    auto kept = co_await run_blocking(self_, env_.io, [pipe] { return pipe->kept(); });
+    auto was_read_before = kept.end > kept.begin;
     if (is_stopping_ && !was_read_before)
       co_return;
     found_file found;
@@ -203,6 +204,7 @@ struct file_source_state {
     if (auto* added = inputs_.add({config_.producer, pipe->source()}, found, now())) {
       added->pipe = pipe;
       added->was_read_before = was_read_before;
+      added->begins_at = kept.begin;
     }
   }
 
@@ -234,7 +236,7 @@ struct file_source_state {
     if (!labels.find("source"))
       if (auto set = labels.set("source", label_value(x.path)); !set)
         spdlog::warn("{}: shipped without the label source: {}", x.path, set.error().message);
-    self_->send(next_, open_stream{x.stream, labels, self_->ctrl(), !x.pipe});
+    self_->send(next_, open_stream{x.stream, labels, self_->ctrl(), !x.pipe, x.begins_at});
   }
 
   static std::string label_value(const std::string& path) {
@@ -371,10 +373,8 @@ struct file_source_state {
   /// now is another stream.
   task<void> leave_truncated(input& x) {
     auto found = co_await run_blocking(self_, env_.io,
-      [discovery = discovery_,
-        file = file_discovery::progress{x.path, x.which, x.stream.source, x.head, x.position, x.acked}] {
-        return discovery->look_at_truncated(file);
-      });
+      [discovery = discovery_, file = file_discovery::progress{x.path, x.which, x.stream.source, x.head, x.position,
+                                 x.acked}] { return discovery->look_at_truncated(file); });
     auto has_copy =
       found && std::ranges::any_of(found->files, [&](const found_file& file) { return file.key == x.stream.source; });
     if (!found)

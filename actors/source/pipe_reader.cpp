@@ -108,9 +108,9 @@ expected<void> pipe_reader::check(std::uint64_t position) {
   return check_kept(position);
 }
 
-bool pipe_reader::holds_something() {
+pipe_reader::range pipe_reader::kept() {
   std::lock_guard guard{mutex_};
-  return content_.end() > content_.begin();
+  return {content_.begin(), content_.end()};
 }
 
 expected<void> pipe_reader::check_kept(std::uint64_t position) const {

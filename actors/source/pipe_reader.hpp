@@ -49,8 +49,12 @@ public:
   /// Whether it can be read from `position` on. Error: not_rereadable.
   expected<void> check(std::uint64_t position);
 
-  /// Whether something was read and is not acknowledged as far as is known.
-  bool holds_something();
+  /// What can be read again: from the first byte that is not known to be acknowledged to the last that has come.
+  struct range {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+  };
+  range kept();
 
 private:
   expected<void> check_kept(std::uint64_t position) const;

@@ -41,7 +41,8 @@ struct source_input {
   /// It is a pipe of which the source before this one has read something that is not acknowledged: that is shipped
   /// though nothing more is read.
   bool was_read_before = false;
-  bool is_full = false; ///< It is a pipe of which nothing more can be dropped before something is read.
+  std::uint64_t begins_at = 0; ///< What lies before it is acknowledged and cannot be read again.
+  bool is_full = false;        ///< It is a pipe of which nothing more can be dropped before something is read.
 
   // Of a file:
   std::filesystem::path location; ///< Where it was last seen.

@@ -218,7 +218,8 @@ struct spool_state {
     ending_.erase(x.stream);
     if (!is_known)
       self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl(), x.rereadable});
-    if (!x.rereadable)
+    auto has_forgotten = log_->last(x.stream).position < x.begins_at; // for all of it was acknowledged
+    if (!x.rereadable && !has_forgotten)
       self_->send(to.upstream, welcome{x.stream, log_->last(x.stream)});
     else if (to.answer)
       self_->send(to.upstream, welcome{x.stream, log_->adopt(*to.answer)});
