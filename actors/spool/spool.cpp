@@ -63,7 +63,7 @@ spool_outcome perform(spool_log& log, const spool_job& job, std::size_t window_b
     result.dropped = log.drop_oldest(drop_reason, now);
   if (job.reads)
     result.out = log.read(window_bytes);
-  result.reclaimed = log.reclaim();
+  result.reclaimed = log.reclaim(now);
   return result;
 }
 

@@ -394,7 +394,14 @@ expected<bool> spool_log::is_oldest_acknowledged() {
   });
 }
 
-expected<void> spool_log::reclaim() {
+expected<void> spool_log::reclaim(timestamp now) {
+  if (store_->full() && is_all_acknowledged()) {
+    if (auto ok = store_->seal(now); !ok)
+      return ok;
+    if (auto ok = follow_rotation(); !ok)
+      return ok;
+    go_to(segments_.back().number);
+  }
   while (segments_.front().number < segment_) {
     auto done = is_oldest_acknowledged();
     if (!done)

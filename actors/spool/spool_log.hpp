@@ -94,8 +94,9 @@ public:
   const spool_content& waiting() const noexcept { return waiting_; }
   std::uint64_t disk_bytes() const;
 
-  /// Removes sealed segments that are wholly acknowledged, oldest first.
-  expected<void> reclaim();
+  /// Removes sealed segments that are wholly acknowledged, oldest first. If nothing waits and the disk is full, the
+  /// active one as well: nothing else would give its space back.
+  expected<void> reclaim(timestamp now);
 
   /// Removes all segments; needs `is_all_acknowledged`. Only `waiting` and `disk_bytes` may be called afterwards.
   expected<void> clear();

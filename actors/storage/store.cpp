@@ -301,6 +301,10 @@ expected<void> store::tend(timestamp now) {
   return expired ? space : expired;
 }
 
+expected<void> store::seal(timestamp now) {
+  return active_ && active_->has_frames() ? noting_space(rotate(now)) : expected<void>{};
+}
+
 expected<void> store::rotate_if_old(timestamp now) {
   if (active_ && active_->has_frames() && is_old(now))
     return rotate(now);

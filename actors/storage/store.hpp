@@ -88,6 +88,9 @@ public:
   /// for what is not stored. Frames of one stream may follow each other.
   std::vector<expected<ack>> commit(std::span<const frame> frames, timestamp now);
 
+  /// Seals the active segment if it holds a frame, whatever its size and age.
+  expected<void> seal(timestamp now);
+
   /// Does what is due without a frame: seals the active segment if it has reached its age and holds a frame, removes
   /// segments that have expired, and looks whether there is space again. Call now and then, often while it is full.
   expected<void> tend(timestamp now);

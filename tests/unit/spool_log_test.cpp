@@ -152,10 +152,10 @@ TEST_F(spool, removes_segments_that_are_acknowledged) {
   log_->resume(b.stream(), {});
   EXPECT_EQ(read(), "a1 a2 b1 a3 a4 a5 a6 ");
   log_->acknowledge(a.stream(), a.last());
-  ASSERT_TRUE(log_->reclaim());
+  ASSERT_TRUE(log_->reclaim(start));
   EXPECT_EQ(segments(), 3u) << "b is not acknowledged";
   log_->acknowledge(b.stream(), b.last());
-  ASSERT_TRUE(log_->reclaim());
+  ASSERT_TRUE(log_->reclaim(start));
   EXPECT_EQ(segments(), 1u) << "the active one stays";
   EXPECT_LT(log_->disk_bytes(), full - 4 * large);
   append({a.lines("last\n")});
@@ -196,8 +196,30 @@ TEST_F(spool, is_full_at_its_bound_and_has_room_again) {
   log_->resume(a.stream(), {});
   read();
   log_->acknowledge(a.stream(), {1, 2, 2 * large});
-  ASSERT_TRUE(log_->reclaim());
+  ASSERT_TRUE(log_->reclaim(start));
   EXPECT_TRUE(log_->has_room(large));
+}
+
+TEST_F(spool, gives_back_a_full_disk_once_all_is_acknowledged) {
+  open();
+  auto space = files.space(folder).value();
+  files.set_capacity(space.capacity - space.available + 4 * large);
+  while (log_->append(std::vector{a.lines(line_of(large / 4))}, start)[0])
+    ;
+  ASSERT_EQ(segments(), 1u);
+  frame_maker next{make_stream(1)};
+  auto refused = next.lines("1\n");
+  log_->resume(a.stream(), {});
+  read();
+  ASSERT_TRUE(log_->reclaim(start));
+  EXPECT_FALSE(log_->append(std::vector{refused}, start)[0]) << "something waits";
+  log_->resume(a.stream(), log_->last(a.stream()));
+  ASSERT_TRUE(log_->reclaim(start));
+  EXPECT_EQ(segments(), 1u);
+  append({refused});
+  EXPECT_EQ(log_->last(a.stream()).epoch, 1u) << "where the stream stands is still known";
+  log_->resume(b.stream(), {});
+  EXPECT_EQ(read(), "b1 ");
 }
 
 TEST_F(spool, takes_any_frame_when_nothing_waits) {
@@ -250,7 +272,7 @@ TEST_F(spool, keeps_what_does_not_join_where_the_receiver_stands) {
   log_->resume(a.stream(), {1, 2, 2 * large});
   log_->resume(b.stream(), {});
   EXPECT_EQ(read(), "a3 b1 ");
-  ASSERT_TRUE(log_->reclaim());
+  ASSERT_TRUE(log_->reclaim(start));
   log_->resume(a.stream(), {1, 1, large});
   EXPECT_EQ(read(), "") << "the second frame is gone";
   EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{large});
