@@ -221,6 +221,7 @@ struct spool_status {
   std::uint64_t waiting_records = 0; ///< On disk, and not acknowledged as far as the receiver has told.
   std::uint64_t waiting_bytes = 0;   ///< Of the sources.
   std::uint64_t queued_records = 0;  ///< Not on disk yet.
+  std::uint64_t queued_bytes = 0;    ///< Of the sources.
   std::uint64_t disk_bytes = 0;
 
   template <class Inspector>
@@ -229,7 +230,7 @@ struct spool_status {
       f.field("folder", x.folder), f.field("written_records", x.written_records),
       f.field("written_bytes", x.written_bytes), f.field("waiting_records", x.waiting_records),
       f.field("waiting_bytes", x.waiting_bytes), f.field("queued_records", x.queued_records),
-      f.field("disk_bytes", x.disk_bytes));
+      f.field("queued_bytes", x.queued_bytes), f.field("disk_bytes", x.disk_bytes));
   }
 };
 
@@ -302,6 +303,8 @@ using ship_pipeline_actor = caf::typed_actor<
   caf::result<ship_report>(drain_atom),
   /// Nothing more is read, also after a restart.
   caf::result<void>(stop_atom),
+  /// As a spool answers it; at once if there is none.
+  caf::result<void>(flush_atom),
   caf::result<std::vector<child_status>>(children_atom),
   caf::result<void>(child_change)>;
 

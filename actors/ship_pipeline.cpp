@@ -84,12 +84,15 @@ struct ship_pipeline_state {
         is_stopped_ = true;
         stop_source();
       },
+      [this](flush_atom) { return flush(); },
       [this](children_atom x) { return self_->delegate(supervisor_, x); },
       [this](const child_change& x) { change(x); },
     };
   }
 
   void change(const child_change& x) {
+    if (x.name == spool_name)
+      spool_ = caf::actor_cast<spool_actor>(x.handle);
     if (x.name == outlet_name_) {
       outlet_ = caf::actor_cast<downstream_actor>(x.handle);
       ask_for_drain();
@@ -97,6 +100,17 @@ struct ship_pipeline_state {
       source_ = caf::actor_cast<source_actor>(x.handle);
       stop_source();
     }
+  }
+
+  caf::typed_response_promise<void> flush() {
+    auto promise = self_->make_response_promise<void>();
+    if (spool_)
+      self_->request(spool_, caf::infinite, flush_atom_v)
+        .then([promise]() mutable { promise.deliver(); },
+          [promise](caf::error& reason) mutable { promise.deliver(std::move(reason)); });
+    else
+      promise.deliver();
+    return promise;
   }
 
   void stop_source() {
@@ -161,6 +175,7 @@ struct ship_pipeline_state {
   std::string outlet_name_;
   downstream_actor outlet_; ///< Null while it does not run, as `source_`.
   source_actor source_;
+  spool_actor spool_;
   bool is_stopped_ = false;
   std::optional<caf::typed_response_promise<ship_report>> drain_;
   task_scope tasks_;

@@ -36,6 +36,7 @@ struct ship_options {
   follow_config follow;
   std::chrono::milliseconds deadline{0};
   std::chrono::milliseconds drain_timeout{30'000};
+  spool_limits spool;
   bool progress = false;
 };
 
@@ -102,31 +103,53 @@ std::string host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-stats_config print_progress(bool wanted) {
+stats_config print_progress(bool wanted, bool has_spool) {
   using namespace std::chrono_literals;
-  return {wanted ? 1000ms : 0ms, [last = 0.0](const stats_snapshot& x) mutable {
+  return {wanted ? 1000ms : 0ms, [has_spool, last = 0.0](const stats_snapshot& x) mutable {
             auto acked = total(x, "component_sent_bytes_total", {{"component_id", "shipper"}});
-            fmt::print(stderr, "{:.0f} records acknowledged, {}, {}/s, {} on their way\n",
+            auto spooled = has_spool ? fmt::format("; {:.0f} records ({}) written to the spool",
+                                         total(x, "sluice_spool_written_events_total"),
+                                         format_size(total(x, "sluice_spool_written_bytes_total")))
+                                     : std::string{};
+            fmt::print(stderr, "{:.0f} records acknowledged, {}, {}/s, {} on their way{}\n",
               total(x, "component_sent_events_total", {{"component_id", "shipper"}}), format_size(acked),
-              format_size(acked - last), format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})));
+              format_size(acked - last), format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})),
+              spooled);
             last = acked;
           }};
+}
+
+std::string amount(std::uint64_t records, std::uint64_t bytes) {
+  return fmt::format("{} records ({})", records, format_size(static_cast<double>(bytes)));
+}
+
+/// Where that is which was read and is not acknowledged.
+std::string remains(const ship_status& status) {
+  auto& spool = status.spool;
+  if (spool.folder.empty())
+    return fmt::format("{} of {} streams that were read after them are not; ship again to go on from there",
+      amount(status.pending_records, status.pending_bytes), status.pending_streams);
+  auto text = fmt::format("{} wait in the spool {}; the next start ships them",
+    amount(spool.waiting_records, spool.waiting_bytes), spool.folder);
+  if (spool.queued_records > 0)
+    text += fmt::format(
+      "; {} that were read could not be written there and are lost", amount(spool.queued_records, spool.queued_bytes));
+  return text;
 }
 
 /// Says what has and what has not arrived.
 exit_code explain_unfinished(const ship_status& status, std::string_view why) {
   auto cause = status.last_error.message.empty() ? std::string{} : "; last error: " + status.last_error.message;
-  if (!status.was_connected) {
+  auto is_spooled = status.spool.waiting_records + status.spool.queued_records > 0;
+  if (!status.was_connected && !is_spooled) {
     report(
       verb, exit_code::unavailable, fmt::format("{}: no receiver has answered, nothing was shipped{}", why, cause));
     return exit_code::unavailable;
   }
-  report(verb, exit_code::not_acknowledged,
-    fmt::format(
-      "{}: {} records ({}) are acknowledged; {} records ({}) of {} streams that were read after them are not{}; "
-      "ship again to go on from there",
-      why, status.acked_records, format_size(static_cast<double>(status.acked_bytes)), status.pending_records,
-      format_size(static_cast<double>(status.pending_bytes)), status.pending_streams, cause));
+  auto arrived = status.was_connected
+                   ? fmt::format("{} are acknowledged", amount(status.acked_records, status.acked_bytes))
+                   : "no receiver has answered";
+  report(verb, exit_code::not_acknowledged, fmt::format("{}: {}; {}{}", why, arrived, remains(status), cause));
   return exit_code::not_acknowledged;
 }
 
@@ -181,6 +204,8 @@ exit_code conclude(const drain_result& outcome) {
   if (!outcome)
     return static_cast<exit_code>(report(verb, outcome.error()));
   auto& [status, errors] = *outcome;
+  if (status.spool.waiting_records > 0)
+    return explain_unfinished(status, "the input has ended");
   fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", status.acked_records,
     format_size(static_cast<double>(status.acked_bytes)), status.streams,
     format_size(static_cast<double>(status.sent_bytes)));
@@ -190,14 +215,33 @@ exit_code conclude(const drain_result& outcome) {
     fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
 }
 
-/// What has arrived by now.
+/// What has arrived by now. Nothing more is read then, and what was read has a little time to get into the spool.
 ship_status present_status(signal_wait& signals, caf::actor_system& system, const ship_pipeline_actor& pipeline) {
   constexpr std::chrono::seconds patience{5};
+  caf::anon_send(pipeline, stop_atom_v);
+  wait_for(signals, ask<void>(system, pipeline, flush_atom_v), std::chrono::steady_clock::now() + patience);
   auto asked = ask<ship_report>(system, pipeline, status_atom_v);
   if (!wait_for(signals, asked, std::chrono::steady_clock::now() + patience))
     return {};
   auto answer = asked.get();
   return answer ? answer->status : ship_status{};
+}
+
+/// What cannot be read again goes through a spool.
+expected<spool_config> make_spool_config(
+  const ship_options& options, const std::filesystem::path& state, environment& env) {
+  spool_config made;
+  made.folder = state / "spool";
+  made.limits = options.spool;
+  if (options.deadline.count() == 0)
+    made.give_up_after = first_connection_patience;
+  auto opened = spool_log::open(env.files, made.folder, made.limits, env.now());
+  if (!opened && opened.error().code == errc::locked)
+    return fail(errc::locked, opened.error().message + "; --state gives every agent a folder of its own");
+  if (!opened)
+    return fail(opened.error());
+  made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(*opened));
+  return made;
 }
 
 int run(const ship_options& options) {
@@ -216,8 +260,17 @@ int run(const ship_options& options) {
   config->source.file_notes = state / "files";
   config->ship.checkpoints = state / "checkpoints";
 
+  auto has_spool = !config->source.pipes.empty();
+  if (has_spool) {
+    auto spool = make_spool_config(options, state, env);
+    if (!spool)
+      return report(verb, spool.error());
+    config->spool = std::move(*spool);
+    config->ship.give_up_after.reset();
+  }
+
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
-  auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress));
+  auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress, has_spool));
   auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
   auto cut_short = wait_for_end(signals, options, pipeline, drained);
   auto result = cut_short ? explain_unfinished(present_status(signals, process.system(), pipeline), *cut_short)
@@ -264,12 +317,17 @@ void add_ship(CLI::App& app) {
   add_duration(*sub, "--drain-timeout", options->drain_timeout,
     "After a signal to end, wait this long for what is on its way to be acknowledged")
     ->default_str("30s");
+  add_size(*sub, "--spool-max-size", options->spool.max_bytes,
+    "What the spool of standard input and pipes may take on disk; they are read no further when it is full")
+    ->default_str("1GiB");
   sub->add_flag("--progress", options->progress, "Print what is acknowledged once a second");
   add_log_options(*sub);
   sub->callback([options] {
     constexpr std::uint64_t least = 1024, most = 16 * 1024 * 1024;
     if (options->batch_bytes < least || options->batch_bytes > most)
       throw CLI::ValidationError("--batch-bytes", "must be between 1KiB and 16MiB");
+    if (constexpr std::uint64_t least_spool = 2 * most; options->spool.max_bytes < least_spool)
+      throw CLI::ValidationError("--spool-max-size", "must be 32MiB at least");
     finish(run(*options));
   });
 }

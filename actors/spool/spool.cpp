@@ -144,10 +144,7 @@ struct spool_state {
   /// Alternates between what has come and the disk. The log is used by the executor during a job, and by this
   /// coroutine otherwise.
   task<void> run() {
-    auto opened = co_await run_blocking(
-      self_, env_.io, [&files = env_.files, folder = config_.folder, limits = config_.limits, now = env_.now()] {
-        return spool_log::open(files, folder, limits, now);
-      });
+    auto opened = co_await open_log();
     if (!opened) {
       self_->quit(to_caf(opened.error()));
       co_return;
@@ -172,6 +169,21 @@ struct spool_state {
           }));
       else
         co_await rest();
+    }
+  }
+
+  task<expected<std::unique_ptr<spool_log>>> open_log() {
+    constexpr std::chrono::milliseconds pause{50};
+    if (config_.opened && *config_.opened)
+      co_return std::move(*config_.opened);
+    for (auto waited = 0 * pause;; waited += pause) {
+      auto opened = co_await run_blocking(
+        self_, env_.io, [&files = env_.files, folder = config_.folder, limits = config_.limits, now = env_.now()] {
+          return spool_log::open(files, folder, limits, now);
+        });
+      if (opened || opened.error().code != errc::locked || waited >= config_.lock_patience)
+        co_return opened;
+      co_await sleep_for(self_, pause);
     }
   }
 
@@ -326,7 +338,6 @@ struct spool_state {
     may_read_ = log_->handed_on_bytes() >= config_.window_bytes || !job.reads;
     if (!job.frames.empty())
       last_commit_ = self_->clock().now();
-    written_.add(result.written);
     written_records_->inc(static_cast<std::int64_t>(result.written.records));
     written_bytes_->inc(static_cast<std::int64_t>(result.written.bytes));
     settle_writes(job, result);
@@ -429,8 +440,9 @@ struct spool_state {
     metrics_.in_flight(held.records, held.bytes);
     sent_ = gone;
     disk_bytes_->value(static_cast<std::int64_t>(log_->disk_bytes()));
-    spool_ = {config_.folder.string(), written_.records, written_.bytes, waiting.records, waiting.bytes,
-      queued_.records, log_->disk_bytes()};
+    spool_ = {config_.folder.string(), static_cast<std::uint64_t>(written_records_->value()),
+      static_cast<std::uint64_t>(written_bytes_->value()), waiting.records, waiting.bytes, queued_.records,
+      queued_.bytes, log_->disk_bytes()};
   }
 
   caf::typed_response_promise<ship_status> status() {
@@ -507,7 +519,7 @@ struct spool_state {
   std::optional<caf::typed_response_promise<ship_status>> drain_;
   std::optional<ship_status> drained_; ///< What the shipper has said to that.
   std::vector<caf::typed_response_promise<void>> flushes_;
-  spool_content received_, sent_, written_; ///< Since the start.
+  spool_content received_, sent_; ///< Since the start.
   spool_status spool_;
   error last_error_;
   caf::disposable patience_;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include <caf/fwd.hpp>
@@ -23,6 +24,10 @@ struct spool_config {
   /// Once the input has ended, how long after its start a drain still waits for a receiver that has never answered; for
   /// ever, if not set.
   std::optional<std::chrono::milliseconds> give_up_after;
+  /// The folder, opened: for the first actor that is started with it. Further ones open it themselves.
+  std::shared_ptr<std::unique_ptr<spool_log>> opened;
+  /// How long an actor waits for the lock, which a job of its predecessor may still hold.
+  std::chrono::milliseconds lock_patience{10'000};
 };
 
 /// Starts the actor that keeps frames on disk until `next` has them acknowledged. Streams whose source can be read
