@@ -157,10 +157,12 @@ struct spool_state {
       tell_ends();
       publish();
       answer_those_who_wait();
-      if (drained_ && frames_.empty() && log_->is_all_acknowledged()) {
+      if (drained_ && log_->is_all_acknowledged()) {
         co_await finish();
         co_return;
       }
+      if (drained_) // but for what is stuck
+        answer_drain(std::move(*std::exchange(drained_, std::nullopt)));
       auto job = plan();
       if (!job.is_nothing())
         settle(job,
