@@ -37,6 +37,7 @@ struct ship_options {
   std::chrono::milliseconds deadline{0};
   std::chrono::milliseconds drain_timeout{30'000};
   spool_limits spool;
+  overload_config overload;
   bool progress = false;
 };
 
@@ -166,6 +167,7 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
   made.source.follow = options.follow;
   if (auto found = find_sources(files, options, made.source); !found)
     return fail(found.error());
+  made.source.overload = options.overload;
   made.source.labels = options.labels;
   if (!options.labels.find("host"))
     if (auto set = made.source.labels.set("host", host_name()); !set)
@@ -227,12 +229,14 @@ ship_status present_status(signal_wait& signals, caf::actor_system& system, cons
   return answer ? answer->status : ship_status{};
 }
 
-/// What cannot be read again goes through a spool.
+/// What cannot be read again goes through a spool, and what is not to be read again.
 expected<spool_config> make_spool_config(
   const ship_options& options, const std::filesystem::path& state, environment& env) {
   spool_config made;
   made.folder = state / "spool";
   made.limits = options.spool;
+  made.takes_all = options.overload.policy == overload_policy::spill;
+  made.drops_oldest = options.overload.policy == overload_policy::drop_oldest;
   if (options.deadline.count() == 0)
     made.give_up_after = first_connection_patience;
   auto opened = spool_log::open(env.files, made.folder, made.limits, env.now());
@@ -260,7 +264,7 @@ int run(const ship_options& options) {
   config->source.file_notes = state / "files";
   config->ship.checkpoints = state / "checkpoints";
 
-  auto has_spool = !config->source.pipes.empty();
+  auto has_spool = !config->source.pipes.empty() || options.overload.policy == overload_policy::spill;
   if (has_spool) {
     auto spool = make_spool_config(options, state, env);
     if (!spool)
@@ -320,6 +324,16 @@ void add_ship(CLI::App& app) {
   add_size(*sub, "--spool-max-size", options->spool.max_bytes,
     "What the spool of standard input and pipes may take on disk; they are read no further when it is full")
     ->default_str("1GiB");
+  add_parsed(*sub, "--policy", options->overload.policy, "block|drop-newest|drop-oldest|shed|spill",
+    "What to do when more comes in than goes out", [](const std::string& text) { return parse_overload_policy(text); })
+    ->default_str("block");
+  add_size(*sub, "--buffer-max-size", options->overload.max_lag_bytes,
+    "How far a followed file may be ahead of its reader before the policy applies")
+    ->default_str("1GiB");
+  add_parsed(*sub, "--shed-severity", options->overload.least, "LEVEL",
+    "What the policy shed keeps: this and what is more severe",
+    [](const std::string& text) { return parse_level(text); })
+    ->default_str("warning");
   sub->add_flag("--progress", options->progress, "Print what is acknowledged once a second");
   add_log_options(*sub);
   sub->callback([options] {
