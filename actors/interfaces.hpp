@@ -46,6 +46,8 @@ struct chunk {
   std::uint64_t position_begin = 0;
   std::uint64_t position_end = 0;
   timestamp time;
+  /// How long each record is, its last line end included; nothing if every line is one.
+  std::shared_ptr<const std::vector<std::uint32_t>> record_bytes{};
 };
 
 /// Records of a stream that were dropped, in place of the chunk that they would have been. Adjacent gaps of one reason

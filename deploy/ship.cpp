@@ -34,6 +34,9 @@ struct ship_options {
   std::uint64_t batch_bytes = batch_limits{}.max_bytes;
   bool is_following = false;
   follow_config follow;
+  std::string multiline_start;
+  bool joins_indented = false;
+  std::chrono::milliseconds multiline_timeout = file_source_config{}.multiline_timeout;
   std::chrono::milliseconds deadline{0};
   std::chrono::milliseconds drain_timeout{30'000};
   spool_limits spool;
@@ -165,6 +168,15 @@ expected<ship_pipeline_config> make_config(const ship_options& options, file_sys
     made.ship.to.push_back(*to);
   }
   made.source.follow = options.follow;
+  made.source.multiline_timeout = options.multiline_timeout;
+  if (options.joins_indented)
+    made.source.joiner = line_joiner::by_indentation();
+  if (!options.multiline_start.empty()) {
+    auto joiner = line_joiner::by_start(options.multiline_start);
+    if (!joiner)
+      return fail(joiner.error());
+    made.source.joiner = std::move(*joiner);
+  }
   if (auto found = find_sources(files, options, made.source); !found)
     return fail(found.error());
   made.source.overload = options.overload;
@@ -315,6 +327,15 @@ void add_ship(CLI::App& app) {
   add_duration(*sub, "--poll-interval", options->follow.poll_interval,
     "How often to look for changes that the system "
     "does not tell of")
+    ->default_str("1s");
+  auto* start = sub
+                  ->add_option("--multiline-start", options->multiline_start,
+                    "Lines that match this regular expression begin a record; others continue it")
+                  ->type_name("RE");
+  sub->add_flag("--multiline-indent", options->joins_indented, "Lines that begin with a space or tab continue a record")
+    ->excludes(start);
+  add_duration(
+    *sub, "--multiline-timeout", options->multiline_timeout, "How long a record may be continued after its last line")
     ->default_str("1s");
   add_duration(*sub, "--rotate-wait", options->follow.rotate_wait, "How long to wait for late lines in rotated files")
     ->default_str("5s");

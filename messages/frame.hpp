@@ -88,6 +88,7 @@ inline constexpr std::string_view drop_newest = "drop_newest";
 inline constexpr std::string_view drop_oldest = "drop_oldest";
 inline constexpr std::string_view shed_by_severity = "shed_by_severity";
 inline constexpr std::string_view truncated = "truncated";
+inline constexpr std::string_view removed = "removed";
 inline constexpr std::string_view stored_elsewhere = "stored_elsewhere";
 inline constexpr std::string_view damaged = "damaged";
 } // namespace gap_reason

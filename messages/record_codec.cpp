@@ -17,7 +17,8 @@ constexpr std::uint8_t sized = 1;
 constexpr std::uint8_t timestamps = 2;
 constexpr std::uint8_t severities = 4;
 constexpr std::uint8_t attributes = 8;
-constexpr std::uint8_t all = sized | timestamps | severities | attributes;
+constexpr std::uint8_t unterminated = 16;
+constexpr std::uint8_t all = sized | timestamps | severities | attributes | unterminated;
 } // namespace flag
 
 struct payload_header {
@@ -48,6 +49,8 @@ expected<payload_header> read_payload_header(detail::byte_reader& in) {
       errc::unsupported_version, fmt::format("payload: encoding is {}, this build reads {}", found_encoding, encoding));
   if ((flags & ~flag::all) != 0)
     return fail(errc::malformed, fmt::format("payload: flags are {:#04x}, may be within {:#04x}", flags, flag::all));
+  if ((flags & (flag::sized | flag::unterminated)) == flag::unterminated)
+    return fail(errc::malformed, "payload: lines say by themselves whether the last one is terminated");
   if (reserved != 0)
     return fail(errc::malformed, fmt::format("payload: reserved is {:#x}, must be 0", reserved));
   return payload_header{flags, bodies_bytes, base};
@@ -168,6 +171,8 @@ std::uint32_t count_lines(std::string_view text) noexcept {
 expected<void> record_encoder::append(const record_view& record) {
   if (auto ok = check_attributes(record); !ok)
     return ok;
+  if (is_unterminated_)
+    return fail(errc::invalid_argument, "a record cannot follow one that is not terminated");
   if (auto bytes = payload_bytes() + encoded_bound(record); bytes > frame_limits::max_decoded_bytes)
     return fail(errc::too_large, fmt::format("payload would have {} bytes with this record of {}, may have {}", bytes,
                                    record.body.size(), frame_limits::max_decoded_bytes));
@@ -188,6 +193,7 @@ expected<void> record_encoder::append(const record_view& record) {
   has_timestamps_ |= record.time != base_;
   has_severity_ |= record.level.has_value();
   has_attributes_ |= !record.attributes.empty();
+  is_unterminated_ = !record.terminated;
   previous_ = record.time;
   first_ = std::min(first_, record.time);
   last_ = std::max(last_, record.time);
@@ -206,6 +212,7 @@ buffer record_encoder::finish() {
   flags |= has_timestamps_ ? flag::timestamps : 0;
   flags |= has_severity_ ? flag::severities : 0;
   flags |= has_attributes_ ? flag::attributes : 0;
+  flags |= is_unterminated_ ? flag::unterminated : 0;
   buffer payload{payload_bytes()};
   write_payload_header(payload, {flags, static_cast<std::uint32_t>(bodies_.size()), base_});
   payload.append(bodies_.view());
@@ -219,7 +226,7 @@ buffer record_encoder::finish() {
   for (auto* column : {&bodies_, &lengths_, &timestamps_, &severities_, &attributes_})
     column->clear();
   count_ = 0;
-  has_timestamps_ = has_severity_ = has_attributes_ = false;
+  has_timestamps_ = has_severity_ = has_attributes_ = is_unterminated_ = false;
   return payload;
 }
 
@@ -236,6 +243,7 @@ expected<record_reader> record_reader::open(byte_view payload, std::uint32_t rec
   reader.record_count_ = record_count;
   reader.current_.time = header->base;
   reader.lines_ = (header->flags & flag::sized) == 0;
+  reader.is_unterminated_ = (header->flags & flag::unterminated) != 0;
   reader.has_timestamps_ = (header->flags & flag::timestamps) != 0;
   reader.has_severities_ = (header->flags & flag::severities) != 0;
   reader.has_attributes_ = (header->flags & flag::attributes) != 0;
@@ -289,6 +297,7 @@ bool record_reader::read_sized() {
       errc::malformed, fmt::format("length is {}, the bodies have {} bytes left", length, unread_bodies_.size()));
   current_.body = unread_bodies_.substr(0, length);
   unread_bodies_.remove_prefix(length);
+  current_.terminated = !is_unterminated_ || index_ + 1 < record_count_;
   return true;
 }
 

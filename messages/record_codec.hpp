@@ -89,7 +89,7 @@ std::uint32_t count_lines(std::string_view text) noexcept;
 class record_encoder {
 public:
   /// Fails, changing nothing, with too_large if the attributes break their bounds or the payload would exceed its own,
-  /// and with invalid_argument if an attribute has no key.
+  /// and with invalid_argument if an attribute has no key, or the record before is not terminated.
   expected<void> append(const record_view& record);
 
   std::uint32_t count() const noexcept { return count_; }
@@ -107,6 +107,7 @@ private:
   std::uint32_t count_ = 0;
   timestamp base_, previous_, first_, last_;
   bool has_severity_ = false, has_attributes_ = false, has_timestamps_ = false;
+  bool is_unterminated_ = false; ///< The last one.
 };
 
 /// Reads a decompressed payload of `record_count` records from memory that must outlive it. Bounded: it never
@@ -146,7 +147,8 @@ private:
   detail::byte_reader lengths_, timestamps_, severities_, attributes_;
   std::uint32_t record_count_ = 0;
   std::uint32_t index_ = 0;
-  bool lines_ = true, has_timestamps_ = false, has_severities_ = false, has_attributes_ = false;
+  bool lines_ = true, is_unterminated_ = false, has_timestamps_ = false, has_severities_ = false,
+       has_attributes_ = false;
   record_view current_;
   std::optional<error> failure_;
 };

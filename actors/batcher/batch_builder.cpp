@@ -6,6 +6,26 @@
 
 namespace sluice {
 
+namespace {
+
+/// Records that may have line ends in them. They are within the bounds of a payload, for they were read as text that
+/// is.
+buffer encode_records(std::string_view text, const std::vector<std::uint32_t>& record_bytes, timestamp time) {
+  record_encoder encoder;
+  for (auto bytes : record_bytes) {
+    record_view record;
+    record.time = time;
+    record.body = text.substr(0, bytes);
+    record.terminated = record.body.ends_with('\n');
+    record.body.remove_suffix(record.terminated);
+    text.remove_prefix(bytes);
+    static_cast<void>(encoder.append(record));
+  }
+  return encoder.finish();
+}
+
+} // namespace
+
 batch_builder::batch_builder(stream_id stream, label_set labels, batch_limits limits) : limits_(limits) {
   header_.stream = stream;
   header_.labels = std::move(labels);
@@ -22,7 +42,8 @@ std::uint32_t batch_builder::restart(const stream_point& last) {
 }
 
 bool batch_builder::fits(const chunk& x) const noexcept {
-  return empty() || (lines_ && lines_->text_bytes() + x.lines->text_bytes() <= limits_.max_bytes &&
+  auto is_alike = [this, &x] { return record_bytes_.empty() == !x.record_bytes; };
+  return empty() || (lines_ && is_alike() && lines_->text_bytes() + x.lines->text_bytes() <= limits_.max_bytes &&
                       header_.record_count + x.record_count <= limits_.max_events);
 }
 
@@ -39,6 +60,8 @@ void batch_builder::add(chunk x) {
   } else {
     lines_->append(x.lines->text());
   }
+  if (x.record_bytes)
+    record_bytes_.insert(record_bytes_.end(), x.record_bytes->begin(), x.record_bytes->end());
   header_.record_count += x.record_count;
   header_.position_end = x.position_end;
 }
@@ -65,7 +88,9 @@ bool batch_builder::full() const noexcept {
 
 batch batch_builder::finish(buffer_pool& pool) {
   buffer payload;
-  if (lines_)
+  if (!record_bytes_.empty())
+    payload = encode_records(lines_->text(), record_bytes_, header_.first_timestamp);
+  else if (lines_)
     payload = std::move(*lines_).finish(header_.first_timestamp);
   else
     payload.append(as_bytes(reason_));
@@ -81,6 +106,7 @@ void batch_builder::clear() noexcept {
   header_.position_begin = header_.position_end;
   header_.record_count = 0;
   lines_.reset();
+  record_bytes_.clear();
   reason_.clear();
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "actors/interfaces.hpp"
 #include "messages/batch.hpp"
@@ -50,9 +51,10 @@ private:
   void clear() noexcept;
 
   batch_limits limits_;
-  frame_header header_;                  ///< Of the batch at hand.
-  std::shared_ptr<lines_payload> lines_; ///< Of a batch of records.
-  std::string reason_;                   ///< Of a gap.
+  frame_header header_;                     ///< Of the batch at hand.
+  std::shared_ptr<lines_payload> lines_;    ///< Of a batch of records.
+  std::vector<std::uint32_t> record_bytes_; ///< As in `chunk`.
+  std::string reason_;                      ///< Of a gap.
 };
 
 } // namespace sluice

@@ -1,6 +1,7 @@
 #include "actors/source/chunk_reader.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "transport/file_system.hpp"
 
@@ -74,6 +75,36 @@ expected<file_chunk> read_chunk(
   made.lines.truncate(cut.bytes);
   made.records = cut.records;
   return made;
+}
+
+void take_records(file_chunk& made, line_joiner::joined records, bool is_complete) {
+  if (is_complete && records.last_bytes > 0)
+    records.record_bytes.push_back(static_cast<std::uint32_t>(std::exchange(records.last_bytes, 0)));
+  made.lines.truncate(made.lines.text_bytes() - records.last_bytes);
+  made.unfinished_bytes += records.last_bytes;
+  made.records = static_cast<std::uint32_t>(records.record_bytes.size());
+  made.record_bytes = std::move(records.record_bytes);
+}
+
+expected<file_chunk> read_records(file& from, std::uint64_t position, const reading& how, buffer memory) {
+  auto within = how.limits;
+  for (;;) {
+    auto made = read_chunk(from, position, within, std::move(memory), how.last);
+    if (!how.joiner || !made || made->records == 0)
+      return made;
+    auto records = how.joiner->join(made->lines.text());
+    auto is_one = records.record_bytes.empty();
+    auto may_grow = is_one && !made->at_end && within.max_bytes < how.limits.max_record_bytes;
+    if (!may_grow) {
+      auto end = position + made->lines.text_bytes() + made->unfinished_bytes;
+      auto is_whole = how.last == last_line::take || how.complete_at == end;
+      take_records(*made, std::move(records), made->at_end ? is_whole : is_one);
+      return made;
+    }
+    memory = {};
+    within.max_bytes = std::min(2 * within.max_bytes, how.limits.max_record_bytes);
+    within.max_events = static_cast<std::uint32_t>(within.max_bytes);
+  }
 }
 
 } // namespace sluice

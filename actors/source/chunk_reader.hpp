@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
+#include "actors/source/line_joiner.hpp"
 #include "messages/buffer.hpp"
 #include "messages/errc.hpp"
 #include "messages/record_codec.hpp"
@@ -50,9 +54,10 @@ private:
 /// What `read_chunk` found.
 struct file_chunk {
   lines_payload lines;
-  std::uint32_t records = 0;        ///< 0 if there is nothing (more) to take.
-  bool at_end = false;              ///< The file ends behind it.
-  std::size_t unfinished_bytes = 0; ///< Of a line that was left there, at the end.
+  std::uint32_t records = 0;                 ///< 0 if there is nothing (more) to take.
+  bool at_end = false;                       ///< The file ends behind it.
+  std::size_t unfinished_bytes = 0;          ///< Of a line or record that was left there, at the end.
+  std::vector<std::uint32_t> record_bytes{}; ///< Of each record, if lines were joined.
 };
 
 /// What becomes of an unterminated line at the end of a file.
@@ -64,5 +69,22 @@ enum class last_line {
 /// Reads whole lines from `from` at `position`, into `memory`. Blocks; the file must be seekable.
 expected<file_chunk> read_chunk(
   file& from, std::uint64_t position, const chunk_limits& limits, buffer memory, last_line last = last_line::take);
+
+/// How records are read.
+struct reading {
+  chunk_limits limits;
+  last_line last = last_line::take;
+  std::shared_ptr<const line_joiner> joiner; ///< If not every line is a record.
+  /// Where the file has ended for so long that the last record there goes on no more.
+  std::optional<std::uint64_t> complete_at;
+};
+
+/// Makes records of the lines that were read, as they were joined; without the last one, which is left, unless it is
+/// complete.
+void take_records(file_chunk& made, line_joiner::joined records, bool is_complete);
+
+/// Reads as `read_chunk` does, and joins lines. The last record is left if it may go on. A record is cut where it
+/// exceeds `max_record_bytes`.
+expected<file_chunk> read_records(file& from, std::uint64_t position, const reading& how, buffer memory);
 
 } // namespace sluice

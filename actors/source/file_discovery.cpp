@@ -46,6 +46,8 @@ expected<findings> file_discovery::look(const news& since) {
   auto everywhere = !has_looked_ || since.changed.contains({});
   if (!std::exchange(has_looked_, true))
     history_ = registry_->unfinished();
+  for (auto& pattern : patterns_)
+    found.folders.insert(std::filesystem::path{pattern}.parent_path());
   std::set<std::string> seen;
   for (auto& path : candidates(since.changed)) {
     found.folders.insert(std::filesystem::path{path}.parent_path());
@@ -348,6 +350,16 @@ expected<findings> file_discovery::look_at_truncated(const progress& x) {
       see({x.path, *info}, found);
   }
   return noted(std::move(found));
+}
+
+std::optional<std::filesystem::path> file_discovery::find(const std::string& path, const file_identity& which) {
+  constexpr int attempts = 3; // it may be renamed while the folder is looked through
+  for (auto i = 0; i < attempts; ++i) {
+    siblings_.forget();
+    if (auto found = siblings_.find(path, [&](const sighting& x) { return identity_of(x.info) == which; }))
+      return found->where;
+  }
+  return std::nullopt;
 }
 
 expected<findings> file_discovery::identify(const std::vector<std::string>& given) {

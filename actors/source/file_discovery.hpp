@@ -39,7 +39,7 @@ struct findings {
   std::vector<file_change> changes;
   std::vector<found_file> files;           ///< Those at one path in the order in which they were written.
   std::vector<error> problems;             ///< Told once each.
-  std::set<std::filesystem::path> folders; ///< That have been looked at.
+  std::set<std::filesystem::path> folders; ///< Where changes are to be expected; a pattern where they are not known.
 };
 
 /// Tells which files there are to be read under the paths that are followed, and what becomes of them: what appears,
@@ -87,6 +87,9 @@ public:
   /// The file has been truncated: it has another head now, or is shorter than what was read. Finds a copy that was made
   /// of it before, and holds what follows what was read, or has to be read again; and what is in it now.
   expected<findings> look_at_truncated(const progress& x);
+
+  /// Where a file is that was moved away from its path; nothing if it cannot be found.
+  std::optional<std::filesystem::path> find(const std::string& path, const file_identity& which);
 
   /// Files to be read once, from where their receiver stands to their present end.
   expected<findings> identify(const std::vector<std::string>& given);

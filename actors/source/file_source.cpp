@@ -37,8 +37,10 @@ struct file_source_state {
   file_source_state(source_actor::pointer self, environment& env, file_source_config config,
     std::shared_ptr<buffer_pool> pool, batcher_actor next)
     : self_(self), env_(env), config_(std::move(config)), pool_(std::move(pool)), next_(std::move(next)),
-      metrics_(self->system(), name), reader_(self, env.files, env.io, config_.limits, pool_),
-      inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait}),
+      metrics_(self->system(), name),
+      reader_(self, env.files, env.io, {config_.limits, config_.joiner, config_.multiline_timeout}, pool_),
+      inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait,
+        config_.joiner ? config_.multiline_timeout : std::chrono::milliseconds{}}),
       outlet_(self, env, metrics_, inputs_, pool_, next_),
       discovery_(std::make_shared<file_discovery>(
         env.files, std::make_shared<file_registry>(env.files, config_.file_notes), config_.follow.patterns)),
@@ -292,8 +294,7 @@ struct file_source_state {
       co_await end(x);
       break;
     case outcome::moved:
-      news_.changed.insert(x.path);
-      failed_.push_back(x.stream);
+      co_await find_again(x);
       break;
     case outcome::failed:
       failed_.push_back(x.stream);
@@ -380,22 +381,40 @@ struct file_source_state {
     if (!found)
       failed_.push_back(x.stream);
     else if (!has_copy && !x.resume)
-      co_await drop_truncated(x);
+      co_await drop_rest(x, gap_reason::truncated);
     take(std::move(found));
   }
 
-  task<void> drop_truncated(input& x) {
+  /// It is not where it was last seen: at its path, or where it was when it was moved away from there.
+  task<void> find_again(input& x) {
+    if (!x.away_since) {
+      news_.changed.insert(x.path);
+      failed_.push_back(x.stream);
+      co_return;
+    }
+    auto where = co_await run_blocking(self_, env_.io,
+      [discovery = discovery_, path = x.path, which = x.which] { return discovery->find(path, which); });
+    if (where) {
+      x.location = *where;
+      inputs_.queue(x, turn::next);
+    } else if (!x.resume) {
+      co_await drop_rest(x, gap_reason::removed);
+    }
+  }
+
+  /// What has not been read cannot be read any more.
+  task<void> drop_rest(input& x, std::string_view reason) {
     auto unread = x.size > x.position ? x.size - x.position : 0;
     if (unread > 0) {
-      give_up({errc::not_rereadable, fmt::format("{}: truncated with {} bytes unread", x.path, unread)});
-      outlet_.tell_gap(x, gap_reason::truncated, 0, unread, env_.now(), env_.now());
+      give_up({errc::not_rereadable, fmt::format("{}: {} with {} bytes unread", x.path, reason, unread)});
+      outlet_.tell_gap(x, reason, 0, unread, env_.now(), env_.now());
     }
     co_await end(x);
   }
 
   /// All that is in it now has been read; what was read is not held back.
   void reach_end(input& x) {
-    inputs_.reach_end(x);
+    inputs_.reach_end(x, now());
     if (x.position > x.acked)
       self_->send(next_, idle_atom_v, x.stream);
   }

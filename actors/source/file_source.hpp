@@ -39,7 +39,9 @@ struct file_source_config {
   follow_config follow; ///< Beside them.
   label_set labels;     ///< For every stream; `source` is added with the path unless it is set here.
   chunk_limits limits;
-  overload_config overload; ///< Of files only those that are followed can lose anything.
+  std::shared_ptr<const line_joiner> joiner;          ///< If not every line is a record.
+  std::chrono::milliseconds multiline_timeout{1'000}; ///< How long a last record is left for lines that continue it.
+  overload_config overload;                           ///< Of files only those that are followed can lose anything.
   /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
   std::size_t window_bytes = 32 * 1024 * 1024;
 };

@@ -27,8 +27,8 @@ expected<std::optional<standing>> look_at(file& from, const file_head& known, st
 
 } // namespace
 
-expected<followed_chunk> read_followed(file& from, std::uint64_t position, const file_head& known,
-  const chunk_limits& limits, buffer memory, last_line last, least_size least) {
+expected<followed_chunk> read_followed(
+  file& from, std::uint64_t position, const file_head& known, const reading& how, buffer memory, least_size least) {
   followed_chunk made;
   auto before = look_at(from, known, least == least_size::any ? 0 : position);
   if (!before)
@@ -36,7 +36,7 @@ expected<followed_chunk> read_followed(file& from, std::uint64_t position, const
   made.is_truncated = !*before;
   if (made.is_truncated)
     return made;
-  auto chunk = read_chunk(from, position, limits, std::move(memory), last);
+  auto chunk = read_records(from, position, how, std::move(memory));
   if (!chunk)
     return fail(std::move(chunk.error()));
   auto taken = chunk->lines.text_bytes() + chunk->unfinished_bytes;

@@ -16,9 +16,9 @@ struct followed_chunk {
 /// Whether a file may be shorter than what was read of it: a copy may, that was made before the last of it was written.
 enum class least_size : std::uint8_t { what_was_read, any };
 
-/// Reads as `read_chunk` does, and makes sure that the file still begins with `known` and was never shorter than what
+/// Reads as `read_records` does, and makes sure that the file still begins with `known` and was never shorter than what
 /// is read, before and after; so what is taken was there before the file was truncated, if it was. Blocks.
-expected<followed_chunk> read_followed(file& from, std::uint64_t position, const file_head& known,
-  const chunk_limits& limits, buffer memory, last_line last, least_size least);
+expected<followed_chunk> read_followed(
+  file& from, std::uint64_t position, const file_head& known, const reading& how, buffer memory, least_size least);
 
 } // namespace sluice

@@ -18,9 +18,15 @@ class file_system;
 /// Opens and reads inputs for the actor that it belongs to, which does not wait for a disk meanwhile.
 class input_reader {
 public:
-  input_reader(caf::scheduled_actor* self, file_system& files, executor& io, chunk_limits limits,
-    std::shared_ptr<buffer_pool> pool)
-    : self_(self), files_(files), io_(io), limits_(limits), pool_(std::move(pool)) {}
+  struct options {
+    chunk_limits limits;
+    std::shared_ptr<const line_joiner> joiner;    ///< If not every line is a record.
+    std::chrono::nanoseconds multiline_timeout{}; ///< How long a last record is left for lines that continue it.
+  };
+
+  input_reader(
+    caf::scheduled_actor* self, file_system& files, executor& io, options how, std::shared_ptr<buffer_pool> pool)
+    : self_(self), files_(files), io_(io), how_(std::move(how)), pool_(std::move(pool)) {}
 
   enum class outcome {
     more,      ///< There may be more.
@@ -57,13 +63,14 @@ public:
 
 private:
   task<result> read_pipe(source_input& x);
+  void join_lines(source_input& x, file_chunk& made, bool is_last);
   task<result> read_file(source_input& x);
   task<result> read_followed_file(source_input& x);
 
   caf::scheduled_actor* self_;
   file_system& files_;
   executor& io_;
-  chunk_limits limits_;
+  options how_;
   std::shared_ptr<buffer_pool> pool_;
 };
 

@@ -149,8 +149,16 @@ void input_table::skip(source_input& x, std::uint64_t bytes) {
   in_flight_ += held(x);
 }
 
-void input_table::reach_end(source_input& x) {
+void input_table::reach_end(source_input& x, time_point now) {
   x.is_at_end = true;
+  auto end = x.position + x.unfinished_bytes;
+  if (how_.multiline_timeout.count() > 0 && x.unfinished_bytes > 0 && x.end != end) {
+    if (!x.end_since)
+      unfinished_.push_back(&x);
+    x.end = end;
+    x.end_since = now;
+    x.is_quiet = false;
+  }
   advance(x);
 }
 
@@ -184,6 +192,14 @@ void input_table::look_at_late(time_point now) {
       x->is_late = true;
       queue(*x);
     }
+  std::erase_if(unfinished_, [&](source_input* x) {
+    x->is_quiet = *x->end_since + how_.multiline_timeout <= now;
+    if (!x->is_quiet)
+      return false;
+    x->end_since.reset();
+    queue(*x);
+    return true;
+  });
 }
 
 std::optional<input_table::time_point> input_table::next_late() const {
@@ -191,6 +207,8 @@ std::optional<input_table::time_point> input_table::next_late() const {
   for (auto* x : away_)
     if (!x->is_late)
       first = std::min(first.value_or(time_point::max()), *x->away_since + how_.rotate_wait);
+  for (auto* x : unfinished_)
+    first = std::min(first.value_or(time_point::max()), *x->end_since + how_.multiline_timeout);
   return first;
 }
 
@@ -208,6 +226,7 @@ source_input* input_table::take_over() {
 void input_table::forget(source_input& x) {
   open_.close(x);
   std::erase(away_, &x);
+  std::erase(unfinished_, &x);
   auto family = lineages_.find(x.path);
   family->second.remove(x);
   if (family->second.empty())

@@ -24,7 +24,8 @@ public:
     std::uint64_t window_bytes = 0; ///< That may be read and not be acknowledged, over all inputs.
     std::size_t max_announced = 0;  ///< That may wait for their first welcome.
     std::size_t max_open_files = 0;
-    std::chrono::nanoseconds rotate_wait{}; ///< How long a file that is away is watched for late lines.
+    std::chrono::nanoseconds rotate_wait{};       ///< How long a file that is away is watched for late lines.
+    std::chrono::nanoseconds multiline_timeout{}; ///< How long a last record is left for lines that continue it.
   };
 
   explicit input_table(const options& how) : how_(how), open_(how.max_open_files) {}
@@ -66,7 +67,7 @@ public:
   bool window_is_full() const noexcept { return in_flight_ >= how_.window_bytes; }
 
   /// It has been read to its end as it is now.
-  void reach_end(source_input& x);
+  void reach_end(source_input& x, time_point now);
 
   /// Nothing more is to come of it.
   void end(source_input& x);
@@ -81,7 +82,7 @@ public:
 
   /// Queues what is away, for late lines.
   void look_at_away();
-  /// Queues what has been away long enough, for the last time.
+  /// Queues what has been away long enough, for the last time, and what has something unfinished for long enough.
   void look_at_late(time_point now);
   /// When there is something for `look_at_late`.
   std::optional<time_point> next_late() const;
@@ -113,6 +114,7 @@ private:
   std::deque<source_input*> to_announce_;
   std::deque<source_input*> to_resume_, to_read_; ///< Each in one of them, once; what is to start over goes first.
   std::vector<source_input*> away_;
+  std::vector<source_input*> unfinished_; ///< Those with `end_since`.
   std::deque<source_input*> over_;
   std::uint64_t in_flight_ = 0; ///< Bytes read and not acknowledged, over all inputs.
   std::size_t unwelcomed_ = 0;

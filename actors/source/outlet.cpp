@@ -17,7 +17,7 @@ constexpr std::chrono::seconds word_interval{10};
 
 void outlet::hand_on(source_input& x, file_chunk taken) {
   if (!x.lag)
-    return send(x, std::move(taken.lines), taken.records);
+    return send(x, std::move(taken));
   x.lag->look(x.position, x.size, inputs_.window_is_full());
   auto text = taken.lines.text();
   for (auto& run : x.lag->divide(text, x.position)) {
@@ -28,23 +28,26 @@ void outlet::hand_on(source_input& x, file_chunk taken) {
       count_dropped(x.lag->reason(), run.records, run.bytes);
       tell_gap(x, x.lag->reason(), run.records, run.bytes, now, now);
     } else if (run.bytes == taken.lines.text_bytes()) {
-      return send(x, std::move(taken.lines), run.records);
+      return send(x, std::move(taken));
     } else {
-      lines_payload copy{pool_->take()};
-      copy.append(part);
-      send(x, std::move(copy), run.records);
+      file_chunk copy{lines_payload{pool_->take()}, run.records};
+      copy.lines.append(part);
+      send(x, std::move(copy));
     }
   }
 }
 
-void outlet::send(source_input& x, lines_payload lines, std::uint32_t records) {
+void outlet::send(source_input& x, file_chunk taken) {
   auto begin = x.position;
-  auto bytes = lines.text_bytes();
+  auto bytes = taken.lines.text_bytes();
   inputs_.move(x, begin + bytes, x.acked);
-  metrics_.received(records, bytes);
-  metrics_.sent(records, bytes);
-  self_->send(
-    next_, chunk{x.stream, std::make_shared<lines_payload>(std::move(lines)), records, begin, x.position, env_.now()});
+  metrics_.received(taken.records, bytes);
+  metrics_.sent(taken.records, bytes);
+  chunk made{
+    x.stream, std::make_shared<lines_payload>(std::move(taken.lines)), taken.records, begin, x.position, env_.now()};
+  if (!taken.record_bytes.empty())
+    made.record_bytes = std::make_shared<std::vector<std::uint32_t>>(std::move(taken.record_bytes));
+  self_->send(next_, std::move(made));
 }
 
 void outlet::tell_gap(source_input& x, std::string_view reason, std::uint32_t records, std::uint64_t bytes,

@@ -38,7 +38,7 @@ public:
   void say_dropped();
 
 private:
-  void send(source_input& x, lines_payload lines, std::uint32_t records);
+  void send(source_input& x, file_chunk taken);
 
   source_actor::pointer self_;
   environment& env_;

@@ -55,6 +55,9 @@ struct source_input {
   bool is_followed = false;
   bool is_at_end = false;               ///< As of the last time that it was read.
   std::size_t unfinished_bytes = 0;     ///< Of a last line, at the end.
+  std::uint64_t end = 0;                ///< Position of the end then, if something unfinished was before it,
+  std::optional<time_point> end_since;  ///< and since when it is there;
+  bool is_quiet = false;                ///< so long that a last record there is complete.
   std::optional<time_point> away_since; ///< When its path was seen to lead to it no more.
   bool is_late = false;                 ///< It has been away long enough: its last line is taken as it is.
   bool is_listed_as_over = false;

@@ -76,6 +76,32 @@ TEST_F(batcher_batch_builder, is_full_at_its_bytes_and_behind_an_unterminated_re
   EXPECT_TRUE(builder_.full());
 }
 
+TEST_F(batcher_batch_builder, keeps_records_of_several_lines) {
+  using sizes = std::vector<std::uint32_t>;
+  auto join = [this](std::string_view text, sizes record_bytes) {
+    auto made = make(text);
+    made.record_count = static_cast<std::uint32_t>(record_bytes.size());
+    made.record_bytes = std::make_shared<sizes>(std::move(record_bytes));
+    return made;
+  };
+  builder_.add(join("a\n b\n", {5}));
+  EXPECT_FALSE(builder_.fits(make("c\n"))) << "lines do not go with them";
+  auto next = join("c\nd", {2, 1});
+  EXPECT_TRUE(builder_.fits(next));
+  builder_.add(next);
+  EXPECT_EQ(builder_.records(), 3u);
+  auto made = finish();
+  auto reader = record_reader::open(made.payload->view(), made.header.record_count).value();
+  std::string raw;
+  for (auto* record = reader.next(); record; record = reader.next()) {
+    EXPECT_EQ(record->time, made.header.first_timestamp);
+    raw += std::string{record->body} + (record->terminated ? "|\n" : "|");
+  }
+  EXPECT_EQ(raw, "a\n b|\nc|\nd|");
+  builder_.add(make("e\n"));
+  EXPECT_EQ(text_of(finish()), "e\n") << "and not the other way round";
+}
+
 TEST_F(batcher_batch_builder, restarts_where_it_is_told_and_says_what_it_discards) {
   EXPECT_EQ(builder_.restart({}), 0);
   builder_.add(make("a\nb\n"));

@@ -57,7 +57,7 @@ protected:
     EXPECT_EQ(table_.take_readable(), &x);
     table_.move(x, x.position + bytes, x.acked);
     x.unfinished_bytes = unfinished;
-    table_.reach_end(x);
+    table_.reach_end(x, now_);
   }
 
   void acknowledge(source_input& x) { table_.acknowledge(x, x.position); }
@@ -65,7 +65,11 @@ protected:
   source_input* due() { return table_.take_announceable(); }
 
   input_table::time_point now_{};
-  input_table table_{{.window_bytes = 100, .max_announced = 2, .max_open_files = 2, .rotate_wait = rotate_wait}};
+  input_table table_{{.window_bytes = 100,
+    .max_announced = 2,
+    .max_open_files = 2,
+    .rotate_wait = rotate_wait,
+    .multiline_timeout = {}}};
 };
 
 } // namespace
@@ -156,6 +160,30 @@ TEST_F(source_inputs, what_was_written_later_waits_for_the_end_of_a_line_as_long
   EXPECT_EQ(due(), nullptr);
   acknowledge(a);
   EXPECT_EQ(due(), &b);
+}
+
+TEST_F(source_inputs, looks_again_at_an_unfinished_record_once_nothing_has_come_for_a_while) {
+  table_ = input_table{{.window_bytes = 100,
+    .max_announced = 2,
+    .max_open_files = 2,
+    .rotate_wait = rotate_wait,
+    .multiline_timeout = 1s}};
+  auto& a = add('a');
+  due();
+  start(a);
+  read(a, 10, 3);
+  EXPECT_EQ(table_.next_late(), now_ + 1s);
+  now_ += 500ms;
+  table_.queue(a);
+  read(a, 0, 4);
+  EXPECT_EQ(table_.next_late(), now_ + 1s) << "more has come";
+  table_.look_at_late(now_ + 999ms);
+  EXPECT_FALSE(a.is_quiet);
+  EXPECT_EQ(table_.take_readable(), nullptr);
+  table_.look_at_late(now_ + 1s);
+  EXPECT_TRUE(a.is_quiet);
+  read(a, 0, 4);
+  EXPECT_EQ(table_.next_late(), std::nullopt) << "it has been looked at";
 }
 
 TEST_F(source_inputs, forgets_what_has_ended_and_is_stored) {
