@@ -115,7 +115,7 @@ expected<void> spool_log::look_around() {
       auto id = (*index)->streams[entry.stream];
       auto [at, is_new] = streams_.try_emplace(id);
       at->second.newest = entry.last;
-      waiting_.add(content_of(entry));
+      count_in(at->second, content_of(entry));
       if (is_new)
         found_.emplace_back(id, (*index)->label_sets[entry.labels]);
     }
@@ -145,7 +145,7 @@ std::vector<expected<ack>> spool_log::append(std::span<const frame> frames, time
     if (!answers[i] || header.end_point() <= stream.newest)
       continue;
     stream.newest = header.end_point();
-    waiting_.add(content_of(header));
+    count_in(stream, content_of(header));
   }
   if (auto ok = follow_rotation(); !ok)
     spdlog::error("spool: {}", ok.error().message);
@@ -184,9 +184,10 @@ expected<spool_content> spool_log::drop_oldest(std::string_view reason, timestam
     at->bytes = content->size();
     at->is_dropped = true;
     spool_content dropped;
-    for (auto& entry : opened->index().frames)
+    for (auto& entry : opened->index().frames) {
       dropped.add(content_of(entry));
-    waiting_.remove(dropped);
+      count_out(streams_.at(opened->index().streams[entry.stream]), content_of(entry));
+    }
     return dropped;
   }
   return spool_content{};
@@ -228,7 +229,24 @@ void spool_log::count_acked(outbound& stream, const stream_point& end, const spo
   if (end <= stream.counted)
     return;
   stream.counted = end;
+  count_out(stream, content);
+}
+
+void spool_log::count_in(outbound& stream, const spool_content& content) {
+  stream.waiting.add(content);
+  waiting_.add(content);
+}
+
+void spool_log::count_out(outbound& stream, const spool_content& content) {
+  stream.waiting.remove(content);
   waiting_.remove(content);
+}
+
+void spool_log::forget(const stream_id& id) {
+  if (auto found = streams_.find(id); found != streams_.end()) {
+    waiting_.remove(found->second.waiting); // acknowledged, and not yet passed by the cursor
+    streams_.erase(found);
+  }
 }
 
 expected<std::vector<frame>> spool_log::read(std::size_t window_bytes) {

@@ -88,7 +88,7 @@ public:
   bool is_all_acknowledged() const;
 
   /// A stream that is acknowledged and will not go on.
-  void forget(const stream_id& stream) { streams_.erase(stream); }
+  void forget(const stream_id& stream);
 
   /// What is not acknowledged yet, as far as the receiver has told.
   const spool_content& waiting() const noexcept { return waiting_; }
@@ -113,7 +113,8 @@ private:
     stream_point newest;  ///< In the spool.
     stream_point handed;  ///< Up to here it is handed on, or known to be acknowledged.
     stream_point acked;   ///< As the receiver has last told.
-    stream_point counted; ///< Up to here it is taken out of `waiting_`.
+    stream_point counted; ///< Up to here it is taken out of `waiting`.
+    spool_content waiting;
     bool resumed = false;
     bool is_stuck = false; ///< What follows `handed` cannot be had.
     std::deque<handed_on> in_flight;
@@ -138,6 +139,8 @@ private:
   void go_to(std::uint64_t segment);
   bool is_active(std::uint64_t segment) const;
   std::filesystem::path path_of(std::uint64_t segment) const;
+  void count_in(outbound& stream, const spool_content& content);
+  void count_out(outbound& stream, const spool_content& content);
   void count_acked(outbound& stream, const stream_point& end, const spool_content& content);
   void get_stuck(const stream_id& id, outbound& stream, const error& reason);
   expected<bool> is_oldest_acknowledged();
@@ -150,7 +153,7 @@ private:
   std::vector<std::pair<stream_id, label_set>> found_;
   std::deque<held_segment> segments_; ///< Ascending, without gaps; the last one is active.
   std::unordered_map<stream_id, outbound> streams_;
-  spool_content waiting_;
+  spool_content waiting_; ///< Of all streams.
   std::size_t handed_on_bytes_ = 0;
   std::optional<std::unordered_map<stream_id, stream_point>> oldest_; ///< The newest points in the oldest segment.
   // The cursor: the next entry to be looked at.
