@@ -239,7 +239,8 @@ void file_discovery::find_rotated(const std::string& path, findings& found) {
     if (is_younger && x.info.size > 0 && !registry_->find(which) && !is_copy(x, path))
       add(path, x, true, found);
   }
-  if (auto info = files_.info(path); info && info->size > 0)
+  // What has come to the path since it was looked at is not seen either.
+  if (auto info = files_.info(path); info && info->size > 0 && registry_->find(identity_of(*info)))
     latest = std::max(latest, identity_of(*info).birth);
   registry_->set_newest(path, std::min(latest, oldest_empty - 1));
 }
