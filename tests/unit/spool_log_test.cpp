@@ -203,7 +203,7 @@ TEST_F(spool, is_full_at_its_bound_and_has_room_again) {
 TEST_F(spool, gives_back_a_full_disk_once_all_is_acknowledged) {
   open();
   auto space = files.space(folder).value();
-  files.set_capacity(space.capacity - space.available + 4 * large);
+  files.set_capacity(space.capacity - space.available + 2 * large);
   while (log_->append(std::vector{a.lines(line_of(large / 4))}, start)[0])
     ;
   ASSERT_EQ(segments(), 1u);
