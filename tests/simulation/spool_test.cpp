@@ -360,7 +360,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 // `SLUICE_SEEDS` says how many seeds, `SLUICE_SEED` replays one.
 class spool_simulation : public testing::Test {
 protected:
-  void SetUp() override { spdlog::set_level(spdlog::level::off); }
+  void SetUp() override { spdlog::set_level(std::getenv("SLUICE_SEED") ? spdlog::level::debug : spdlog::level::off); }
 
   /// Returns whether they were enough to have met everything.
   bool run_seeds(spool_use use) {
