@@ -63,9 +63,11 @@ public:
     ASSERT_TRUE(result);
     EXPECT_EQ(result->frames, frames_.size());
     auto segments = list_segments(files, folder).value();
-    for (auto& segment : segments)
-      for (auto& entry : segment_reader::open(files, segment.path)->index().frames)
+    for (auto& segment : segments) {
+      auto reader = segment_reader::open(files, segment.path).value();
+      for (auto& entry : reader.index().frames)
         EXPECT_EQ(entry.last.sequence, ++count);
+    }
   }
 
   test::sim_file_system files;
