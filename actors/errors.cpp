@@ -13,6 +13,8 @@ caf::error to_caf(const error& reason) {
 }
 
 error from_caf(const caf::error& reason) {
+  if (!reason)
+    return {};
   if (reason.category() == caf::type_id_v<errc>) {
     auto text = caf::make_const_typed_message_view<std::string>(reason.context());
     return {static_cast<errc>(reason.code()), text ? get<0>(text) : std::string{}};

@@ -1,5 +1,8 @@
 #include "actors/receive_pipeline.hpp"
 
+#include <utility>
+#include <vector>
+
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -62,7 +65,7 @@ struct receive_pipeline_state {
 
   receive_pipeline_state(receive_pipeline_actor::pointer self, environment& env, const receive_pipeline_config& config,
     std::unique_ptr<store> opened)
-    : self_(self) {
+    : self_(self), max_unaccepted_(config.acceptor.max_connections) {
     supervisor_config made{.name = name, .strategy = restart_strategy::rest_for_one, .intensity = config.intensity};
     made.children = make_children(self->system(), env, config, std::move(opened));
     made.on_change = [me = caf::actor_cast<receive_pipeline_actor>(self)](
@@ -83,6 +86,8 @@ struct receive_pipeline_state {
       [this](const accepted_link& x) {
         if (acceptor_)
           self_->send(acceptor_, x);
+        else if (unaccepted_.size() < max_unaccepted_)
+          unaccepted_.push_back(x);
         else
           x.connection->reset();
       },
@@ -99,11 +104,18 @@ struct receive_pipeline_state {
   void change(const child_change& x) {
     if (x.name == acceptor_name) {
       acceptor_ = caf::actor_cast<acceptor_actor>(x.handle);
+      hand_on_unaccepted();
       drain_acceptor();
     } else if (x.name == storage_name) {
       storage_ = caf::actor_cast<storage_writer_actor>(x.handle);
       drain_storage();
     }
+  }
+
+  void hand_on_unaccepted() {
+    if (acceptor_)
+      for (auto& x : std::exchange(unaccepted_, {}))
+        self_->send(acceptor_, std::move(x));
   }
 
   // Each step is done by whoever is there when it is; if that one fails before, by its successor.
@@ -143,6 +155,8 @@ struct receive_pipeline_state {
   supervisor_actor supervisor_;
   storage_writer_actor storage_; ///< Null while it does not run, as `acceptor_`.
   acceptor_actor acceptor_;
+  std::size_t max_unaccepted_;
+  std::vector<accepted_link> unaccepted_; ///< Came while there was no acceptor.
   bool is_accepting_over_ = false;
   std::optional<caf::typed_response_promise<void>> drain_;
 };

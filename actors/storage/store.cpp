@@ -38,8 +38,8 @@ std::optional<damage> first_torn(const segment_reader& reader) {
   return found.tail ? std::optional{reader.at(found.end, *found.tail)} : std::nullopt;
 }
 
-/// Makes a folder and those above it, and every name on the way durable: else all that is stored below would go with one
-/// of them. Whether an earlier start has got that far, the identity tells, which is made behind it.
+/// Makes a folder and those above it, and every name on the way durable: else all that is stored below would go with
+/// one of them. Whether an earlier start has got that far, the identity tells, which is made behind it.
 expected<void> make_durable_folder(file_system& files, const std::filesystem::path& folder) {
   if (files.info(folder / "id"))
     return {};
@@ -211,7 +211,7 @@ std::vector<expected<ack>> store::commit(std::span<const frame> frames, timestam
     auto durable = next_joins(header.stream);
     if (!verdicts[i])
       answers.push_back(fail(verdicts[i].error()));
-    else if (verdicts[i] == verdict::store && !covers(durable, header))
+    else if (verdicts[i] == verdict::store && !written && !covers(durable, header))
       answers.push_back(fail(written.error()));
     else
       answers.push_back(ack{header.stream, durable});
