@@ -1,9 +1,11 @@
 """What is dropped in overload, by each policy, is counted where it is missing: stored and gap records are what was written."""
 
 import json
+import pathlib
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -110,6 +112,17 @@ def test_block_drops_nothing(sluice):
     assert found == []
 
 
+def wait_until_it_reads_no_more(process):
+    """Returns once the process has read next to nothing for a second: its window is full."""
+    def read_bytes():
+        return int(pathlib.Path(f"/proc/{process.pid}/io").read_text().split()[1])
+
+    before = -1_000_000
+    while (now := read_bytes()) > before + 100_000:
+        before = now
+        time.sleep(1)
+
+
 @pytest.mark.parametrize("policy, reason", [("drop-oldest", "drop_oldest"), ("drop-newest", "drop_newest"),
                                             ("shed", "shed_by_severity")])
 def test_a_file_that_grows_too_fast(sluice, policy, reason):
@@ -125,6 +138,7 @@ def test_a_file_that_grows_too_fast(sluice, policy, reason):
             out.write(numbered_lines(begin, min(begin + 10_000, LINES)))
     if policy == "drop-oldest":
         ship.errors.wait_for("records dropped")
+    wait_until_it_reads_no_more(ship)
     receiver.signal(signal.SIGCONT)
     ship.errors.wait_for("records dropped")
 
