@@ -86,10 +86,8 @@ struct receive_pipeline_state {
       [this](const accepted_link& x) {
         if (acceptor_)
           self_->send(acceptor_, x);
-        else if (unaccepted_.size() < max_unaccepted_)
-          unaccepted_.push_back(x);
         else
-          x.connection->reset();
+          keep_for_acceptor(x);
       },
       [this](drain_atom) {
         drain_ = self_->make_response_promise<void>();
@@ -110,6 +108,16 @@ struct receive_pipeline_state {
       storage_ = caf::actor_cast<storage_writer_actor>(x.handle);
       drain_storage();
     }
+  }
+
+  void keep_for_acceptor(const accepted_link& x) {
+    if (unaccepted_.size() < max_unaccepted_) {
+      unaccepted_.push_back(x);
+      return;
+    }
+    spdlog::warn(
+      "receiver: {}: refused: there are {} connections already", (*x.connection)->peer(), unaccepted_.size());
+    x.connection->reset();
   }
 
   void hand_on_unaccepted() {
