@@ -65,17 +65,19 @@ struct receive_pipeline_state {
 
   receive_pipeline_state(receive_pipeline_actor::pointer self, environment& env, const receive_pipeline_config& config,
     std::unique_ptr<store> opened)
-    : self_(self), max_unaccepted_(config.acceptor.max_connections) {
+    : self_(self), seed_(env.seed), max_unaccepted_(config.acceptor.max_connections) {
     supervisor_config made{.name = name, .strategy = restart_strategy::rest_for_one, .intensity = config.intensity};
     made.children = make_children(self->system(), env, config, std::move(opened));
     made.on_change = [me = caf::actor_cast<receive_pipeline_actor>(self)](
                        child_change x) { caf::anon_send(me, std::move(x)); };
-    supervisor_ = spawn_supervisor(self->system(), env.seed, std::move(made));
+    supervised_ = std::move(made);
   }
 
   ~receive_pipeline_state() { caf::anon_send_exit(supervisor_, caf::exit_reason::kill); }
 
   receive_pipeline_actor::behavior_type make_behavior() {
+    // Not before: the first children send to this actor at once.
+    supervisor_ = spawn_supervisor(self_->system(), seed_, std::move(supervised_));
     self_->monitor(supervisor_);
     self_->set_down_handler([this](const caf::down_msg& x) {
       if (x.reason) // otherwise all is drained, and the answer is on its way
@@ -160,6 +162,8 @@ struct receive_pipeline_state {
   }
 
   receive_pipeline_actor::pointer self_;
+  std::uint64_t seed_;
+  supervisor_config supervised_; ///< Until it is started.
   supervisor_actor supervisor_;
   storage_writer_actor storage_; ///< Null while it does not run, as `acceptor_`.
   acceptor_actor acceptor_;

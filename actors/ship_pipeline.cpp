@@ -54,19 +54,22 @@ struct ship_pipeline_state {
   static inline const char* name = "ship-pipeline";
 
   ship_pipeline_state(ship_pipeline_actor::pointer self, environment& env, ship_pipeline_config config)
-    : self_(self), totals_(config.ship.totals), outlet_name_(config.spool ? spool_name : shipper_name) {
+    : self_(self), seed_(env.seed), totals_(config.ship.totals),
+      outlet_name_(config.spool ? spool_name : shipper_name) {
     config.source.limits.max_bytes = config.batch.max_bytes;
     config.source.limits.max_events = config.batch.max_events;
     supervisor_config made{.name = name, .strategy = restart_strategy::one_for_all, .intensity = config.intensity};
     made.children = make_children(self->system(), env, config);
     made.on_change = [me = caf::actor_cast<ship_pipeline_actor>(self)](
                        child_change x) { caf::anon_send(me, std::move(x)); };
-    supervisor_ = spawn_supervisor(self->system(), env.seed, std::move(made));
+    supervised_ = std::move(made);
   }
 
   ~ship_pipeline_state() { caf::anon_send_exit(supervisor_, caf::exit_reason::kill); }
 
   ship_pipeline_actor::behavior_type make_behavior() {
+    // Not before: the first children send to this actor at once.
+    supervisor_ = spawn_supervisor(self_->system(), seed_, std::move(supervised_));
     self_->monitor(supervisor_);
     self_->set_down_handler([this](const caf::down_msg& x) {
       answer_drain(x.reason);
@@ -170,7 +173,9 @@ struct ship_pipeline_state {
   static constexpr std::chrono::seconds patience{5};
 
   ship_pipeline_actor::pointer self_;
+  std::uint64_t seed_;
   std::shared_ptr<shipper_totals> totals_;
+  supervisor_config supervised_; ///< Until it is started.
   supervisor_actor supervisor_;
   std::string outlet_name_;
   downstream_actor outlet_; ///< Null while it does not run, as `source_`.
