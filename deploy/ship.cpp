@@ -10,6 +10,7 @@
 
 #include "actors/ship_pipeline.hpp"
 #include "actors/source/pipe_reader.hpp"
+#include "actors/spool/spool_slot.hpp"
 #include "actors/stats/stats_aggregator.hpp"
 #include "deploy/agent_state.hpp"
 #include "deploy/cli.hpp"
@@ -244,19 +245,18 @@ ship_status present_status(signal_wait& signals, caf::actor_system& system, cons
 /// What cannot be read again goes through a spool, and what is not to be read again.
 expected<spool_config> make_spool_config(
   const ship_options& options, const std::filesystem::path& state, environment& env) {
+  auto slot = take_spool_slot(env.files, state, options.spool, env.now());
+  if (!slot)
+    return fail(slot.error());
   spool_config made;
-  made.folder = state / "spool";
+  made.folder = slot->folder;
+  made.claim = slot->claim;
+  made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(slot->opened));
   made.limits = options.spool;
   made.takes_all = options.overload.policy == overload_policy::spill;
   made.drops_oldest = options.overload.policy == overload_policy::drop_oldest;
   if (options.deadline.count() == 0)
     made.give_up_after = first_connection_patience;
-  auto opened = spool_log::open(env.files, made.folder, made.limits, env.now());
-  if (!opened && opened.error().code == errc::locked)
-    return fail(errc::locked, opened.error().message + "; --state gives every agent a folder of its own");
-  if (!opened)
-    return fail(opened.error());
-  made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(*opened));
   return made;
 }
 

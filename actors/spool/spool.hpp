@@ -24,6 +24,8 @@ struct spool_config {
   /// Once the input has ended, how long after its start a drain still waits for a receiver that has never answered; for
   /// ever, if not set.
   std::optional<std::chrono::milliseconds> give_up_after;
+  /// Keeps other processes from the folder, also while no actor has it open. May be null.
+  std::shared_ptr<file_lock> claim;
   /// The folder, opened: for the first actor that is started with it. Further ones open it themselves.
   std::shared_ptr<std::unique_ptr<spool_log>> opened;
   /// How long an actor waits for the lock, which a job of its predecessor may still hold.

@@ -32,8 +32,8 @@ def confirmed(process):
     return max(counts, default=0)
 
 
-def spool(sluice):
-    return sluice.tmp / "state" / "spool"
+def spool(sluice, name="spool"):
+    return sluice.tmp / "state" / name
 
 
 def spool_bytes(sluice):
@@ -184,19 +184,49 @@ def test_a_full_spool_stops_the_reading(sluice):
     assert segments(spool(sluice)) == []
 
 
-def test_one_process_at_a_time_has_the_spool(sluice):
+def test_processes_at_once_have_a_spool_each(sluice):
     receiver = sluice.receiver()
-    first = sluice.start_ship(receiver, "-", stdin=subprocess.PIPE)
+    first = sluice.start_ship(receiver, "-", "--label", "run=1", stdin=subprocess.PIPE)
     os.write(first.stdin.fileno(), b"first\n")
     while sluice.count(receiver) < 1:
         assert first.is_running
-    second = sluice.ship(receiver, "-", input=b"second\n", code=73)
-    assert "is in use" in second.err and "--state" in second.err
-    source = sluice.file("log", b"file\n")
-    sluice.ship(receiver, source)
+    data = log_lines(20_000, seed=6)
+    sluice.ship(receiver, "-", "--label", "run=2", input=data)
+    assert (sluice.tmp / "state" / "spool-2" / "id").exists()
+    assert first.is_running
+    first.stdin.write(data)
     first.stdin.close()
     assert first.wait() == 0
-    assert sluice.count(receiver) == 2
+    assert_same(sluice.query(receiver, "--label", "run=1"), b"first\n" + data)
+    assert_same(sluice.query(receiver, "--label", "run=2"), data)
+    assert segments(spool(sluice)) == segments(spool(sluice, "spool-2")) == []
+
+
+def test_what_several_dead_processes_left_is_taken_over(sluice, nowhere):
+    def leave_behind(*lines):
+        """Kills processes that ran at once, each when its line was in its spool."""
+        started = []
+        for line in lines:
+            ship = sluice.start_ship(nowhere, "-", "--progress", stdin=subprocess.PIPE)
+            ship.stdin.write(line)
+            ship.stdin.flush()
+            ship.errors.wait_for(r"[1-9]\d* records \([^)]*\) written to the spool")
+            started.append(ship)
+        for ship in started:
+            ship.kill()
+
+    leave_behind(b"one\n", b"two\n", b"three\n")
+    receiver = sluice.receiver()
+    with_one = sluice.start_ship(receiver, "-", stdin=subprocess.PIPE)
+    with_one.errors.wait_for("spool: an earlier process has left 1 records")
+    sluice.ship(receiver, "-", input=b"")
+    assert sorted(sluice.query(receiver).splitlines()) == [b"one", b"two"]
+    with_one.stdin.close()
+    assert with_one.wait() == 0
+    sluice.ship(receiver, "-", input=b"four\n")
+    assert sorted(sluice.query(receiver).splitlines()) == [b"four", b"one", b"three", b"two"]
+    for name in ("spool", "spool-2", "spool-3"):
+        assert segments(spool(sluice, name)) == []
 
 
 def test_files_beside_standard_input(sluice):
