@@ -102,12 +102,16 @@ struct supervisor_state {
     return std::all_of(children_.begin(), children_.end(), [](auto& x) { return x.is_finished; });
   }
 
-  /// Of those that should run and do not, the first that is due.
+  /// Of those that should run and do not, the first that is due; where children depend on those before them, the first
+  /// of all.
   child* next_to_start() {
     child* found = nullptr;
-    for (auto& x : children_)
-      if (!x.handle && !x.is_finished && (!found || x.due < found->due))
+    for (auto& x : children_) {
+      if (x.handle || x.is_finished)
+        continue;
+      if (!found || (config_.strategy == restart_strategy::one_for_one && x.due < found->due))
         found = &x;
+    }
     return found;
   }
 

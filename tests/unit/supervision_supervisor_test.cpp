@@ -124,6 +124,24 @@ TEST_F(supervision, copes_with_several_failures_at_once) {
   }
 }
 
+TEST_F(supervision, starts_no_child_before_those_that_it_depends_on) {
+  for (auto strategy : {restart_strategy::one_for_all, restart_strategy::rest_for_one}) {
+    auto config = three(strategy);
+    config.intensity.restarts = 1'000;
+    supervise(std::move(config));
+    for (auto i = 0; i < 20; ++i) { // the pauses are random: that of c may be the shorter one
+      auto seen = after([this] {
+        caf::anon_send_exit(now_.at("a"), caf::exit_reason::kill);
+        caf::anon_send_exit(now_.at("c"), caf::exit_reason::kill);
+        run();
+      });
+      std::erase_if(seen, [](auto& what) { return what.front() == '-'; });
+      EXPECT_THAT(seen, ElementsAre("+a", "+b", "+c"));
+    }
+    end(caf::actor_cast<caf::actor>(supervisor_));
+  }
+}
+
 TEST_F(supervision, passes_the_children_that_run_to_those_that_start) {
   auto config = three(restart_strategy::one_for_all);
   caf::actor seen;
