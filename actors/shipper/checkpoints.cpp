@@ -43,6 +43,17 @@ expected<checkpoints> checkpoints::read(file_system& files, const std::filesyste
   return made;
 }
 
+expected<void> checkpoints::update(file_system& files, const std::filesystem::path& where, const changes& changed) {
+  auto lock = files.lock(where.string() + ".lock");
+  if (!lock)
+    return fail(std::move(lock.error()));
+  auto known = read(files, where);
+  if (!known)
+    return fail(std::move(known.error()));
+  known->apply(changed);
+  return replace_file(files, where, known->text());
+}
+
 void checkpoints::load(std::string_view text) {
   while (!text.empty()) {
     auto line = text.substr(0, text.find('\n'));
@@ -68,26 +79,55 @@ const checkpoints::entry* checkpoints::find(const stream_id& stream) const {
 
 bool checkpoints::set(const stream_id& stream, const entry& known) {
   streams_[stream] = {known, ++moves_};
+  unsaved_.insert(stream);
   return !std::exchange(changed_, true);
 }
 
 void checkpoints::erase(const stream_id& stream) {
-  if (streams_.erase(stream) > 0)
-    changed_ = true;
+  if (streams_.erase(stream) == 0)
+    return;
+  unsaved_.insert(stream);
+  changed_ = true;
 }
 
-std::string checkpoints::take_text() {
-  using item = decltype(streams_)::const_pointer;
-  std::vector<item> newest;
-  newest.reserve(streams_.size());
-  for (auto& x : streams_)
-    newest.push_back(&x);
-  std::sort(newest.begin(), newest.end(), [](item a, item b) { return a->second.moved < b->second.moved; });
-  auto left_out = newest.size() - std::min(newest.size(), max_streams);
-  std::string text;
-  for (auto* x : std::span{newest}.subspan(left_out))
-    text += format(x->first, x->second.known);
+void checkpoints::apply(const changes& changed) {
+  for (auto& [stream, known] : changed) {
+    auto* present = find(stream);
+    if (!known)
+      erase(stream);
+    else if (!present || present->last.epoch <= known->last.epoch)
+      set(stream, *known);
+  }
+}
+
+checkpoints::changes checkpoints::take_changes() {
+  changes taken;
+  for (auto& [stream, x] : by_move())
+    if (unsaved_.erase(stream) > 0)
+      taken.emplace_back(stream, x.known);
+  for (auto& stream : std::exchange(unsaved_, {}))
+    taken.emplace_back(stream, std::nullopt);
   changed_ = false;
+  return taken;
+}
+
+void checkpoints::put_back(const changes& unsaved) {
+  for (auto& [stream, known] : unsaved)
+    unsaved_.insert(stream);
+}
+
+std::vector<std::pair<stream_id, checkpoints::moved_entry>> checkpoints::by_move() const {
+  std::vector<std::pair<stream_id, moved_entry>> sorted{streams_.begin(), streams_.end()};
+  std::ranges::sort(sorted, {}, [](auto& x) { return x.second.moved; });
+  return sorted;
+}
+
+std::string checkpoints::text() const {
+  auto sorted = by_move();
+  auto left_out = sorted.size() - std::min(sorted.size(), max_streams);
+  std::string text;
+  for (auto& [stream, x] : std::span{sorted}.subspan(left_out))
+    text += format(stream, x.known);
   return text;
 }
 

@@ -409,15 +409,27 @@ struct shipper_state {
     }
   }
 
+  /// Other processes of the agent have the file for moments only.
   task<void> save_checkpoints() {
-    if (!known_.changed())
+    constexpr int attempts = 50;
+    constexpr std::chrono::milliseconds pause{20};
+    auto changed = known_.take_changes();
+    if (changed.empty())
       co_return;
-    auto saved = co_await run_blocking(
-      self_, env_.io, [&files = env_.files, where = config_.checkpoints, text = known_.take_text()] {
-        return replace_file(files, where, text);
+    expected<void> saved;
+    for (int i = 0; i < attempts; ++i) {
+      if (i > 0)
+        co_await sleep_for(self_, pause);
+      saved = co_await run_blocking(self_, env_.io, [&files = env_.files, where = config_.checkpoints, changed] {
+        return checkpoints::update(files, where, changed);
       });
-    if (!saved)
-      spdlog::warn("shipper: {}; a restart will have to ask the receivers", saved.error().message);
+      if (saved || saved.error().code != errc::locked)
+        break;
+    }
+    if (saved)
+      co_return;
+    known_.put_back(changed);
+    spdlog::warn("shipper: {}; a restart will have to ask the receivers", saved.error().message);
   }
 
   // -- what others want to know -----------------------------------------------

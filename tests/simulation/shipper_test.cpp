@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/shipper/checkpoints.hpp"
 #include "actors/shipper/shipper.hpp"
 #include "actors/stats/stats_aggregator.hpp"
 #include "tests/support/make_frame.hpp"
@@ -392,6 +393,25 @@ TEST_F(shipper_alone, writes_its_checkpoints_now_and_then) {
   world_.run_for(10s);
   EXPECT_GE(files_.syncs(), 3);
   EXPECT_LE(files_.syncs(), 10);
+}
+
+TEST_F(shipper_alone, waits_until_another_process_has_written_its_checkpoints) {
+  auto other = files_.lock(checkpoint_file.string() + ".lock");
+  ASSERT_TRUE(other);
+  begin(1);
+  caf::anon_send(shipper_, frame_maker{make_stream(1)}.lines("a\n"));
+  world_.run_for(100ms);
+  connection_->send(ack{make_stream(1), {1, 1, 2}});
+  world_.run_for(500ms);
+  ASSERT_TRUE(checkpoints::update(files_, "/state/others", {{make_stream(2), checkpoints::entry{{1, 9, 90}, {}}}}));
+  ASSERT_TRUE(files_.rename("/state/others", checkpoint_file));
+  EXPECT_FALSE(checkpoints::read(files_, checkpoint_file)->find(make_stream(1)));
+  other->reset();
+  world_.run_for(500ms);
+  auto both = checkpoints::read(files_, checkpoint_file);
+  ASSERT_TRUE(both);
+  EXPECT_TRUE(both->find(make_stream(1)));
+  EXPECT_TRUE(both->find(make_stream(2)));
 }
 
 // -- metrics ------------------------------------------------------------------------
