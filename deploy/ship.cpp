@@ -215,10 +215,15 @@ std::optional<std::string_view> wait_for_end(signal_wait& signals, const ship_op
   return "stopped";
 }
 
-exit_code conclude(const drain_result& outcome) {
+exit_code conclude(const drain_result& outcome, const abandoned_input& abandoned) {
   if (!outcome)
     return static_cast<exit_code>(report(verb, outcome.error()));
   auto& [status, errors] = *outcome;
+  if (auto left = abandoned.left(); left.streams > 0)
+    return static_cast<exit_code>(report(verb, exit_code::not_acknowledged,
+      fmt::format("{} are acknowledged; {} more of {} files were read and are not known to be, for an actor failed "
+                  "while the reading was ended; ship again to go on from there",
+        amount(status.acked_records, status.acked_bytes), format_size(static_cast<double>(left.bytes)), left.streams)));
   if (status.spool.waiting_records > 0)
     return explain_unfinished(status, "the input has ended");
   fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", status.acked_records,
@@ -285,12 +290,13 @@ int run(const ship_options& options) {
     config->ship.give_up_after.reset();
   }
 
+  auto abandoned = config->source.abandoned;
   auto pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
   auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress, has_spool));
   auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
   auto cut_short = wait_for_end(signals, options, pipeline, drained);
   auto result = cut_short ? explain_unfinished(present_status(signals, process.system(), pipeline), *cut_short)
-                          : conclude(drained.get());
+                          : conclude(drained.get(), *abandoned);
   caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(pipeline, caf::exit_reason::user_shutdown);
   return static_cast<int>(result);

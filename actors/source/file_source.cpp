@@ -40,11 +40,13 @@ struct file_source_state {
       metrics_(self->system(), name),
       reader_(self, env.files, env.io, {config_.limits, config_.joiner, config_.multiline_timeout}, pool_),
       inputs_({config_.window_bytes, max_announced, config_.follow.max_open_files, config_.follow.rotate_wait,
-        config_.joiner ? config_.multiline_timeout : std::chrono::milliseconds{}}),
+        config_.joiner ? config_.multiline_timeout : std::chrono::milliseconds{}, config_.abandoned}),
       outlet_(self, env, metrics_, inputs_, pool_, next_),
       discovery_(std::make_shared<file_discovery>(
         env.files, std::make_shared<file_registry>(env.files, config_.file_notes), config_.follow.patterns)),
       wake_(self) {}
+
+  ~file_source_state() { inputs_.abandon(); }
 
   source_actor::behavior_type make_behavior() {
     tasks_.spawn(run());

@@ -10,6 +10,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/source/abandoned_input.hpp"
 #include "actors/source/chunk_reader.hpp"
 #include "actors/source/overload.hpp"
 #include "messages/buffer_pool.hpp"
@@ -44,6 +45,8 @@ struct file_source_config {
   overload_config overload;                           ///< Of files only those that are followed can lose anything.
   /// Bytes that may be read and not yet be durable, over all files. Bounds the memory of the whole pipeline.
   std::size_t window_bytes = 32 * 1024 * 1024;
+  /// What sources with this configuration that failed have left behind.
+  std::shared_ptr<abandoned_input> abandoned = std::make_shared<abandoned_input>();
 };
 
 /// Starts a source that reads files from where their receiver wants to go on: those given to their present end, those

@@ -140,6 +140,7 @@ void input_table::move(source_input& x, std::uint64_t position, std::uint64_t ac
   x.acked = acked;
   x.skipped.limit(acked, position);
   in_flight_ += held(x);
+  how_.abandoned->acknowledge(x.stream, acked);
 }
 
 void input_table::skip(source_input& x, std::uint64_t bytes) {
@@ -246,6 +247,12 @@ std::vector<source_input*> input_table::stop() {
     if ((x.now == stage::reading && !x.resume) || (x.now == stage::announced && !x.was_read_before))
       open.push_back(&x);
   return open;
+}
+
+void input_table::abandon() const {
+  for (auto& [id, x] : inputs_)
+    if (!x.pipe)
+      how_.abandoned->add(id, x.acked, x.position);
 }
 
 /// Something has changed with `x` that what comes after it may have waited for.

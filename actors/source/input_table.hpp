@@ -2,11 +2,13 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "actors/source/abandoned_input.hpp"
 #include "actors/source/file_discovery.hpp"
 #include "actors/source/lineage.hpp"
 #include "actors/source/open_files.hpp"
@@ -26,6 +28,8 @@ public:
     std::size_t max_open_files = 0;
     std::chrono::nanoseconds rotate_wait{};       ///< How long a file that is away is watched for late lines.
     std::chrono::nanoseconds multiline_timeout{}; ///< How long a last record is left for lines that continue it.
+    /// What inputs were left behind with.
+    std::shared_ptr<abandoned_input> abandoned = std::make_shared<abandoned_input>();
   };
 
   explicit input_table(const options& how) : how_(how), open_(how.max_open_files) {}
@@ -99,6 +103,9 @@ public:
   bool is_idle() const noexcept {
     return unwelcomed_ == 0 && to_announce_.empty() && to_read_.empty() && to_resume_.empty();
   }
+
+  /// Leaves what was read of files to who comes after.
+  void abandon() const;
 
   bool awaits_welcome() const noexcept { return unwelcomed_ > 0; }
 

@@ -90,12 +90,16 @@ public:
       return shipper_.outcome().error().message;
     if (auto& errors = shipper_.outcome()->source_errors; !errors.empty())
       return errors.front();
+    if (auto left = abandoned().left(); !is_stopped_ && left.streams > 0)
+      return fmt::format("{} bytes that were read are said not to be acknowledged", left.bytes);
     world_.run_for(120s);
     for (auto step : {&supervision_run::check_ledgers, &supervision_run::check_quiet, &supervision_run::check_store})
       if (auto problem = (this->*step)(); !problem.empty())
         return problem;
     return {};
   }
+
+  const abandoned_input& abandoned() const { return *shipper_.config().source.abandoned; }
 
   /// How often each has been started again.
   const std::map<std::string, double>& restarts() const noexcept { return restarts_; }
@@ -302,6 +306,35 @@ TEST_F(supervision_of_pipelines, loses_and_doubles_nothing_whichever_actor_fails
 
 TEST_F(supervision_of_pipelines, brings_what_was_read_to_the_receiver_when_stopped_whichever_actor_fails) {
   run_seeds(until::it_is_stopped);
+}
+
+// Its successor reads no files, so they are not acknowledged, and this must be said.
+TEST_F(supervision_of_pipelines, tells_what_of_files_was_read_by_a_source_that_fails_once_stopped) {
+  sim_world world{1, {}};
+  sim_receiver receiver{world, receiver_address, 1, {}, {}};
+  ship_pipeline_config config;
+  config.ship.to = {receiver_address};
+  sim_shipper shipper{world, "shipper", 1, config};
+  shipper.add_file("/a.log", "one\ntwo\n");
+  ASSERT_TRUE(receiver.start());
+  shipper.start();
+  auto read = [&] { return metrics_of(world, shipper.process(), shipper.stats); };
+  ASSERT_TRUE(world.run_until(
+    [&] {
+      return total(read(), "component_received_events_total", {{"component_id", "source"}}) > 0;
+    },
+    10s));
+  receiver.kill();
+  caf::anon_send(shipper.pipeline(), stop_atom_v);
+  world.run_for(10ms);
+  auto& abandoned = *shipper.config().source.abandoned;
+  EXPECT_EQ(abandoned.left().streams, 0);
+  kill_child(shipper.process(), shipper.pipeline(), "source");
+  ASSERT_TRUE(receiver.start());
+  ASSERT_TRUE(world.run_until([&] { return shipper.is_drained(); }, 100s));
+  EXPECT_TRUE(shipper.outcome());
+  EXPECT_EQ(abandoned.left().streams, 1);
+  EXPECT_EQ(abandoned.left().bytes, 8);
 }
 
 TEST_F(supervision_of_pipelines, runs_the_same_way_for_the_same_seed) {
