@@ -27,13 +27,10 @@ expected<segment_header> read_segment_header(file_system& files, const std::file
 }
 
 expected<segment_reader> segment_reader::begin(file_system& files, const std::filesystem::path& where) {
-  auto from = files.open(where, open_mode::read);
+  auto from = opened_segment::open(files, where);
   if (!from)
     return fail(from.error());
-  auto info = (*from)->info();
-  if (!info)
-    return fail(info.error());
-  segment_reader result{std::move(*from), where, info->size};
+  segment_reader result{std::move(*from), where};
   if (auto ok = result.read_header(); !ok)
     return fail(ok.error().code, fmt::format("{}: {}", where.string(), ok.error().message));
   return result;
@@ -56,27 +53,14 @@ expected<segment_reader> segment_reader::open(file_system& files, const std::fil
   return begun;
 }
 
-expected<buffer> segment_reader::read(std::uint64_t offset, std::size_t count) const {
-  buffer result;
-  if (offset > file_bytes_ || count > file_bytes_ - offset)
-    return fail(errc::truncated, "the file ends before it");
-  result.resize(count);
-  auto got = file_->read_at({result.data(), count}, offset);
-  if (!got)
-    return fail(got.error());
-  if (*got != count)
-    return fail(errc::truncated, "the file ends before it");
-  return result;
-}
-
 expected<void> segment_reader::read_header() {
-  auto fixed = read(0, segment_limits::fixed_header_bytes);
+  auto fixed = file_.read(0, segment_limits::fixed_header_bytes);
   if (!fixed)
     return fail(fixed.error());
   auto size = decode_segment_header_size(fixed->view());
   if (!size)
     return fail(size.error());
-  auto whole = read(0, *size);
+  auto whole = file_.read(0, *size);
   if (!whole)
     return fail(whole.error());
   auto decoded = decode_segment_header(whole->view());
@@ -84,36 +68,27 @@ expected<void> segment_reader::read_header() {
     return fail(decoded.error());
   header_ = std::move(*decoded);
   marks_.emplace(whole->view());
-  body_end_ = file_bytes_;
+  body_end_ = file_.size();
   return {};
 }
 
 expected<void> segment_reader::read_footer() {
-  if (file_bytes_ < header_.encoded_bytes() + segment_limits::trailer_bytes)
-    return fail(errc::truncated, "no footer");
-  auto trailer = read(file_bytes_ - segment_limits::trailer_bytes, segment_limits::trailer_bytes);
-  if (!trailer)
-    return fail(trailer.error());
-  auto offset = decode_footer_offset(trailer->view(), file_bytes_);
-  if (!offset)
-    return fail(offset.error());
-  auto footer = read(*offset, file_bytes_ - *offset);
+  auto footer = file_.read_footer();
   if (!footer)
     return fail(footer.error());
-  auto index = decode_footer(footer->view(), *offset);
-  if (!index)
-    return fail(index.error());
-  sealed_ = std::move(*index);
-  body_end_ = *offset;
+  if (footer->offset < header_.encoded_bytes())
+    return fail(errc::malformed, "the footer begins within the header");
+  sealed_ = std::move(footer->index);
+  body_end_ = footer->offset;
   return {};
 }
 
 expected<segment_scan> segment_reader::scan(std::uint64_t limit) const {
-  limit = std::min(limit, is_sealed() ? body_end_ : file_bytes_);
+  limit = std::min(limit, is_sealed() ? body_end_ : file_.size());
   segment_scan found;
   found.end = header_.encoded_bytes();
   for (auto at = found.end; at < limit;) {
-    auto window = read(at, std::min<std::uint64_t>(window_bytes, limit - at));
+    auto window = file_.read(at, std::min<std::uint64_t>(window_bytes, limit - at));
     if (!window)
       return fail(window.error());
     if (marks_->is_mark(window->view(), at)) {
@@ -151,17 +126,17 @@ expected<frame_header> segment_reader::read_frame_header(std::uint64_t offset, b
     return fail(extent.error());
   if (extent->header_bytes <= begin.size())
     return decode_frame_header(begin.first(extent->header_bytes));
-  auto whole = read(offset, extent->header_bytes);
+  auto whole = file_.read(offset, extent->header_bytes);
   if (!whole)
     return fail(whole.error());
   return decode_frame_header(whole->view());
 }
 
 expected<std::optional<std::uint64_t>> segment_reader::find_mark(std::uint64_t from) const {
-  auto limit = is_sealed() ? body_end_ : file_bytes_;
+  auto limit = is_sealed() ? body_end_ : file_.size();
   while (from < limit) {
     auto count = std::min<std::uint64_t>(search_bytes, limit - from);
-    auto bytes = read(from, count);
+    auto bytes = file_.read(from, count);
     if (!bytes)
       return fail(bytes.error());
     if (auto at = marks_->find(bytes->view(), from); at < count)
@@ -173,7 +148,7 @@ expected<std::optional<std::uint64_t>> segment_reader::find_mark(std::uint64_t f
 }
 
 expected<frame> segment_reader::load(const frame_entry& entry) const {
-  auto bytes = read(entry.offset, entry.frame_bytes());
+  auto bytes = file_.read(entry.offset, entry.frame_bytes());
   if (!bytes)
     return fail(bytes.error());
   auto loaded = frame::decode(share(std::move(*bytes)));

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/storage/opened_segment.hpp"
 #include "actors/storage/segment_format.hpp"
-#include "actors/storage/segment_index.hpp"
 
 namespace sluice {
 
@@ -51,7 +51,7 @@ public:
   bool is_sealed() const noexcept { return sealed_.has_value(); }
 
   /// Size of the file when it was opened.
-  std::uint64_t file_bytes() const noexcept { return file_bytes_; }
+  std::uint64_t file_bytes() const noexcept { return file_.size(); }
 
   /// Where the body ends: at the footer, or behind the last whole frame or mark.
   std::uint64_t body_end() const noexcept { return body_end_; }
@@ -74,21 +74,18 @@ public:
 private:
   friend expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where);
 
-  segment_reader(std::unique_ptr<file> from, std::filesystem::path where, std::uint64_t file_bytes)
-    : file_(std::move(from)), path_(std::move(where)), file_bytes_(file_bytes) {}
+  segment_reader(opened_segment from, std::filesystem::path where) : file_(std::move(from)), path_(std::move(where)) {}
 
   /// Opens the file and reads its header.
   static expected<segment_reader> begin(file_system& files, const std::filesystem::path& where);
 
-  expected<buffer> read(std::uint64_t offset, std::size_t count) const;
   expected<void> read_header();
   expected<void> read_footer();
   expected<frame_header> read_frame_header(std::uint64_t offset, byte_view begin) const;
   expected<std::optional<std::uint64_t>> find_mark(std::uint64_t from) const;
 
-  std::unique_ptr<file> file_;
+  opened_segment file_;
   std::filesystem::path path_;
-  std::uint64_t file_bytes_ = 0;
   std::uint64_t body_end_ = 0;
   segment_header header_;
   std::optional<segment_marks> marks_;

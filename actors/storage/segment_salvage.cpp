@@ -30,40 +30,17 @@ frame_header to_header(const frame_entry& entry, const segment_index& index) {
 } // namespace
 
 expected<segment_salvage> segment_salvage::open(file_system& files, const std::filesystem::path& where) {
-  segment_salvage result;
-  auto opened = files.open(where, open_mode::read);
+  auto opened = opened_segment::open(files, where);
   if (!opened)
     return fail(opened.error());
-  result.file_ = std::move(*opened);
-  auto info = result.file_->info();
-  if (!info)
-    return fail(info.error());
-  result.file_bytes_ = info->size;
+  segment_salvage result{std::move(*opened)};
   if (auto header = read_segment_header(files, where))
     result.header_ = std::move(*header);
-  if (auto ok = result.read_footer(); !ok && is_file_error(ok.error().code))
-    return fail(ok.error());
-  return result;
-}
-
-expected<void> segment_salvage::read_footer() {
-  using segment_limits::trailer_bytes;
-  if (file_bytes_ < trailer_bytes)
-    return {};
-  auto trailer = read(file_bytes_ - trailer_bytes, trailer_bytes);
-  if (!trailer)
-    return fail(trailer.error());
-  auto offset = decode_footer_offset(trailer->view(), file_bytes_);
-  if (!offset)
-    return fail(offset.error());
-  auto footer = read(*offset, file_bytes_ - *offset);
-  if (!footer)
+  if (auto footer = result.file_.read_footer())
+    result.index_ = std::move(footer->index);
+  else if (is_file_error(footer.error().code))
     return fail(footer.error());
-  auto index = decode_footer(footer->view(), *offset);
-  if (!index)
-    return fail(index.error());
-  index_ = std::move(*index);
-  return {};
+  return result;
 }
 
 expected<void> segment_salvage::run(const visitor& to, bool may_be_torn) {
@@ -73,7 +50,7 @@ expected<void> segment_salvage::run(const visitor& to, bool may_be_torn) {
 expected<void> segment_salvage::run_index(const visitor& to) {
   for (const auto& entry : index_->frames) {
     auto known = to_header(entry, *index_);
-    auto whole = read(entry.offset, entry.frame_bytes()).and_then([](buffer bytes) {
+    auto whole = file_.read(entry.offset, entry.frame_bytes()).and_then([](buffer bytes) {
       return frame::decode(share(std::move(bytes)));
     });
     if (!whole || whole->header().stream != known.stream || whole->header().end_point() != known.end_point())
@@ -85,7 +62,7 @@ expected<void> segment_salvage::run_index(const visitor& to) {
 }
 
 expected<void> segment_salvage::run_scan(const visitor& to, bool may_be_torn) {
-  for (std::uint64_t at = header_ ? header_->encoded_bytes() : 0; at < file_bytes_;) {
+  for (std::uint64_t at = header_ ? header_->encoded_bytes() : 0; at < file_.size();) {
     auto is_mark = is_mark_at(at);
     if (!is_mark)
       return fail(is_mark.error());
@@ -97,7 +74,7 @@ expected<void> segment_salvage::run_scan(const visitor& to, bool may_be_torn) {
     if (!header)
       return fail(header.error());
     if (*header) {
-      auto bytes = read(at, (*header)->frame_bytes());
+      auto bytes = file_.read(at, (*header)->frame_bytes());
       if (!bytes)
         return fail(bytes.error());
       if (auto whole = frame::decode(share(std::move(*bytes)))) {
@@ -110,7 +87,7 @@ expected<void> segment_salvage::run_scan(const visitor& to, bool may_be_torn) {
     auto mark = next_mark(at + 1);
     if (!mark)
       return fail(mark.error());
-    if (at > 0 && may_be_torn && *mark == file_bytes_)
+    if (at > 0 && may_be_torn && *mark == file_.size())
       return {};
     if (*header) {
       to.on_lost_frame(**header);
@@ -121,28 +98,17 @@ expected<void> segment_salvage::run_scan(const visitor& to, bool may_be_torn) {
     if (!next)
       return fail(next.error());
     auto can_hold_a_frame = at > 0 && *next - at >= frame_limits::min_frame_bytes;
-    if (can_hold_a_frame && *next < file_bytes_)
+    if (can_hold_a_frame && *next < file_.size())
       to.on_lost_bytes(*next - at);
     at = *next;
   }
   return {};
 }
 
-expected<buffer> segment_salvage::read(std::uint64_t offset, std::size_t count) const {
-  buffer result;
-  result.resize(count);
-  auto got = file_->read_at({result.data(), count}, offset);
-  if (!got)
-    return fail(got.error());
-  if (*got != count)
-    return fail(errc::truncated, "the file ends before it");
-  return result;
-}
-
 /// The header of a frame that begins there and lies in the file.
 expected<std::optional<frame_header>> segment_salvage::header_at(std::uint64_t offset) const {
-  auto left = file_bytes_ - offset;
-  auto bytes = read(offset, std::min<std::uint64_t>(left, frame_limits::max_header_bytes));
+  auto left = file_.size() - offset;
+  auto bytes = file_.read(offset, std::min<std::uint64_t>(left, frame_limits::max_header_bytes));
   if (!bytes)
     return fail(bytes.error());
   auto header = decode_frame_header(bytes->view());
@@ -154,9 +120,9 @@ expected<std::optional<frame_header>> segment_salvage::header_at(std::uint64_t o
 /// The hash is not looked at: it is tied to a segment's header, which may be what is damaged. The offset has to be
 /// right.
 expected<bool> segment_salvage::is_mark_at(std::uint64_t offset) const {
-  if (file_bytes_ - offset < segment_limits::mark_bytes)
+  if (file_.size() - offset < segment_limits::mark_bytes)
     return false;
-  auto bytes = read(offset, segment_limits::mark_bytes);
+  auto bytes = file_.read(offset, segment_limits::mark_bytes);
   if (!bytes)
     return fail(bytes.error());
   detail::byte_reader in{bytes->view()};
@@ -166,8 +132,8 @@ expected<bool> segment_salvage::is_mark_at(std::uint64_t offset) const {
 /// Where `magic` begins next; `end` if it does not before.
 expected<std::uint64_t> segment_salvage::find(std::string_view magic, std::uint64_t from, std::uint64_t end) const {
   while (from < end) {
-    auto count = std::min<std::uint64_t>(search_bytes, file_bytes_ - from);
-    auto bytes = read(from, count);
+    auto count = std::min<std::uint64_t>(search_bytes, file_.size() - from);
+    auto bytes = file_.read(from, count);
     if (!bytes)
       return fail(bytes.error());
     if (auto at = as_text(bytes->view()).find(magic); at != std::string_view::npos)
@@ -181,8 +147,8 @@ expected<std::uint64_t> segment_salvage::find(std::string_view magic, std::uint6
 
 expected<std::uint64_t> segment_salvage::next_mark(std::uint64_t from) const {
   for (;; ++from) {
-    auto found = find(mark_magic, from, file_bytes_);
-    if (!found || *found == file_bytes_)
+    auto found = find(mark_magic, from, file_.size());
+    if (!found || *found == file_.size())
       return found;
     auto is_mark = is_mark_at(*found);
     if (!is_mark)

@@ -34,12 +34,10 @@ public:
   expected<void> run(const visitor& to, bool may_be_torn);
 
 private:
-  segment_salvage() = default;
+  explicit segment_salvage(opened_segment opened) : file_(std::move(opened)) {}
 
   expected<void> run_index(const visitor& to);
   expected<void> run_scan(const visitor& to, bool may_be_torn);
-  expected<void> read_footer();
-  expected<buffer> read(std::uint64_t offset, std::size_t count) const;
   expected<std::optional<frame_header>> header_at(std::uint64_t offset) const;
   expected<bool> is_mark_at(std::uint64_t offset) const;
   expected<std::uint64_t> find(std::string_view magic, std::uint64_t from, std::uint64_t end) const;
@@ -47,8 +45,7 @@ private:
   expected<std::uint64_t> resume_point(std::uint64_t from, std::uint64_t end);
   expected<bool> leads_to(std::uint64_t from, std::uint64_t end);
 
-  std::unique_ptr<file> file_;
-  std::uint64_t file_bytes_ = 0;
+  opened_segment file_;
   std::optional<segment_header> header_;
   std::optional<segment_index> index_;
   std::unordered_set<std::uint64_t> dead_ends_; ///< Places from which frames do not lead to the next mark.
