@@ -1,10 +1,19 @@
 #include "actors/storage/segment_writer.hpp"
 
+#include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 namespace sluice {
+
+namespace {
+
+constexpr std::uint64_t rewrite_bytes = 1024 * 1024;
+
+} // namespace
 
 std::string_view to_string(durability level) noexcept {
   switch (level) {
@@ -25,6 +34,22 @@ expected<durability> parse_durability(std::string_view text) {
   return fail(errc::invalid_argument, fmt::format("durability '{}' is not one of fsync, os, memory", text));
 }
 
+expected<void> write_again(file& target, std::uint64_t begin, std::uint64_t end) {
+  buffer bytes;
+  while (begin < end) {
+    bytes.resize(std::min<std::uint64_t>(end - begin, rewrite_bytes));
+    auto got = target.read_at({bytes.data(), bytes.size()}, begin);
+    if (!got)
+      return fail(got.error());
+    if (*got != bytes.size())
+      return fail(errc::truncated, "the file has become shorter while it was read");
+    if (auto ok = target.write_at(std::array{bytes.view()}, begin); !ok)
+      return ok;
+    begin += bytes.size();
+  }
+  return target.sync();
+}
+
 segment_writer::segment_writer(
   std::unique_ptr<file> to, std::filesystem::path where, segment_header header, segment_marks marks, durability level)
   : file_(std::move(to)), path_(std::move(where)), header_(std::move(header)), marks_(std::move(marks)),
@@ -41,17 +66,21 @@ expected<segment_writer> segment_writer::create(
   return segment_writer{std::move(*opened), where, std::move(header), segment_marks{encoded.view()}, level};
 }
 
-expected<segment_writer> segment_writer::resume(file_system& files, const std::filesystem::path& where,
-  segment_header header, segment_index_builder frames, std::uint64_t end, durability level) {
+expected<segment_writer> segment_writer::resume(
+  file_system& files, const std::filesystem::path& where, segment_header header, segment_scan found, durability level) {
   auto opened = files.open(where, open_mode::read_write);
   if (!opened)
     return fail(opened.error());
   segment_marks marks{encode_segment_header(header).view()};
   segment_writer result{std::move(*opened), where, std::move(header), std::move(marks), level};
-  result.frames_ = std::move(frames);
-  result.end_ = end;
+  result.frames_ = std::move(found.frames);
+  auto begin = std::exchange(result.end_, found.end);
   if (auto ok = result.cut_back(); !ok)
     return fail(ok.error());
+  // A mark is written only when all before it is on the disk.
+  if (level == durability::fsync)
+    if (auto ok = write_again(*result.file_, found.mark.value_or(begin), found.end); !ok)
+      return fail(ok.error());
   return result;
 }
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <string_view>
 
-#include "actors/storage/segment_format.hpp"
 #include "actors/storage/segment_index.hpp"
+#include "actors/storage/segment_reader.hpp"
 
 namespace sluice {
 
@@ -22,6 +22,10 @@ std::string_view to_string(durability level) noexcept;
 /// Errors: invalid_argument, saying what is accepted.
 expected<durability> parse_durability(std::string_view text);
 
+/// Makes what stands in a file durable by writing it again: after a sync that failed, perhaps in an earlier process,
+/// the system may keep it in memory and take it for written, so that another sync alone does nothing.
+expected<void> write_again(file& target, std::uint64_t begin, std::uint64_t end);
+
 /// Appends to one active segment. After a failed call the file is cut back to what was good before; as long as that
 /// does not succeed, every further call fails. Not thread-safe.
 class segment_writer {
@@ -30,9 +34,9 @@ public:
   static expected<segment_writer> create(
     file_system& files, const std::filesystem::path& where, segment_header header, durability level);
 
-  /// Goes on behind `end` of a segment that was read; cuts what follows and syncs what stays.
+  /// Goes on with a segment that was read: cuts what follows `found.end`, and makes durable what stands before.
   static expected<segment_writer> resume(file_system& files, const std::filesystem::path& where, segment_header header,
-    segment_index_builder frames, std::uint64_t end, durability level);
+    segment_scan found, durability level);
 
   /// Writes all of `frames` and makes them as durable as the level says, or none of them.
   expected<void> append(std::span<const frame* const> frames);

@@ -82,6 +82,9 @@ expected<void> store::recover(timestamp now) {
   if (!identity)
     return fail(identity.error());
   identity_ = *identity;
+  // An earlier process may have ended between making a name and syncing it.
+  if (auto ok = files_.sync_folder(folder_); !ok)
+    return ok;
   auto segments = list_segments(files_, folder_);
   if (!segments)
     return fail(segments.error());
@@ -96,6 +99,8 @@ expected<void> store::recover(timestamp now) {
     streams_[entry.stream] = {entry.last, entry.stored};
   if (!reader->is_sealed())
     return recover_active(std::move(*reader), now);
+  if (auto ok = make_seal_durable(*reader); !ok)
+    return ok;
   const auto& index = reader->index();
   for (const auto& entry : index.frames)
     advance(index.streams[entry.stream], entry.last, now);
@@ -136,12 +141,20 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
   recovery_.active = reader.path();
   recovery_.active_frames = index.frames.size();
   recovery_.streams = streams_.size();
-  auto writer = segment_writer::resume(
-    files_, reader.path(), reader.header(), std::move(kept->frames), kept->end, options_.durability);
+  auto writer = segment_writer::resume(files_, reader.path(), reader.header(), std::move(*kept), options_.durability);
   if (!writer)
     return fail(writer.error());
   active_ = std::move(*writer);
   return {};
+}
+
+expected<void> store::make_seal_durable(const segment_reader& sealed) {
+  if (options_.durability == durability::memory)
+    return {};
+  auto opened = files_.open(sealed.path(), open_mode::read_write);
+  if (!opened)
+    return fail(opened.error());
+  return write_again(**opened, sealed.body_end(), sealed.file_bytes());
 }
 
 expected<void> store::close() {

@@ -117,6 +117,7 @@ private:
     : files_(files), folder_(std::move(folder)), options_(options), retention_(files, folder_, options.retention) {}
 
   expected<void> recover(timestamp now);
+  expected<void> make_seal_durable(const segment_reader& sealed);
   expected<void> recover_active(segment_reader reader, timestamp now);
   expected<void> remove_temporary_files();
   /// Where the next frame of a stream must join.

@@ -73,6 +73,42 @@ TEST_F(storage_recovery, cuts_a_tail_torn_at_any_byte) {
   }
 }
 
+// After a sync that failed the system may keep what was to be written in memory, as if it were on the disk: a process
+// that finds it there and only syncs it again has acknowledged what the next loss of power takes away.
+TEST_F(storage_recovery, what_a_failed_sync_has_left_is_written_again) {
+  options.segment_bytes = 2'000;
+  auto found_more = 0;
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    test::sim_file_system disk{seed};
+    auto target = store::open(disk, folder, options, start).value();
+    frame_maker lines{make_stream(1)};
+    std::uint64_t acked = 0;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      if (i == seed % 8)
+        disk.fail_calls(400, errc::io_error);
+      auto answers = target->commit(std::vector{lines.lines(std::string(300, 'a'))}, start);
+      acked = answers[0] ? answers[0]->last.sequence : acked;
+    }
+    disk.clear_faults();
+    target.reset();
+    auto greeted = store::open(disk, folder, options, start).value()->last(lines.stream()).sequence;
+    EXPECT_GE(greeted, acked);
+    found_more += greeted > acked;
+    disk.crash();
+    auto after = store::open(disk, folder, options, start);
+    ASSERT_TRUE(after) << "seed " << seed << ": " << after.error().message;
+    ASSERT_EQ((*after)->last(lines.stream()).sequence, greeted) << "seed " << seed;
+    auto segments = list_segments(disk, folder).value();
+    for (auto& segment : segments) {
+      auto reader = segment_reader::open(disk, segment.path).value();
+      EXPECT_EQ(reader.is_sealed(), segment.path != (*after)->recovery().active) << "seed " << seed;
+      for (auto& entry : reader.index().frames)
+        EXPECT_TRUE(reader.load(entry)) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(found_more, 0);
+}
+
 TEST_F(storage_recovery, cuts_a_tail_with_any_byte_changed) {
   auto whole = fill(3);
   auto entries = segment_reader::open(files, first_segment)->index().frames;
