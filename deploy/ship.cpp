@@ -235,6 +235,16 @@ exit_code conclude(const drain_result& outcome, const abandoned_input& abandoned
     fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
 }
 
+/// Says how many records were dropped, and why, if any were.
+void say_dropped(const stats_snapshot& metrics) {
+  std::string reasons;
+  for (auto reason : {gap_reason::drop_newest, gap_reason::drop_oldest, gap_reason::shed_by_severity})
+    if (auto records = total(metrics, "component_discarded_events_total", {{"reason", std::string{reason}}}))
+      reasons += fmt::format("{}{:.0f} {}", reasons.empty() ? "" : ", ", records, reason);
+  if (!reasons.empty())
+    fmt::print(stderr, "sluice ship: records dropped in overload, by reason: {}\n", reasons);
+}
+
 /// What has arrived by now. Nothing more is read then, and what was read has a little time to get into the spool.
 ship_status present_status(signal_wait& signals, caf::actor_system& system, const ship_pipeline_actor& pipeline) {
   constexpr std::chrono::seconds patience{5};
@@ -295,8 +305,9 @@ int run(const ship_options& options) {
   auto stats = spawn_supervised_stats(process.system(), env, print_progress(options.progress, has_spool));
   auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
   auto cut_short = wait_for_end(signals, options, pipeline, drained);
-  auto result = cut_short ? explain_unfinished(present_status(signals, process.system(), pipeline), *cut_short)
-                          : conclude(drained.get(), *abandoned);
+  auto status = cut_short ? present_status(signals, process.system(), pipeline) : ship_status{};
+  say_dropped(take_snapshot(process.system(), env.now()));
+  auto result = cut_short ? explain_unfinished(status, *cut_short) : conclude(drained.get(), *abandoned);
   caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(pipeline, caf::exit_reason::user_shutdown);
   return static_cast<int>(result);

@@ -69,6 +69,10 @@ class Stalled:
         return numbers, gaps(self.sluice, self.receiver)
 
 
+def says_dropped(ship, reason, records):
+    return f"sluice ship: records dropped in overload, by reason: {records} {reason}" in ship.errors.lines()
+
+
 def is_everything(numbers, found, reason):
     assert {each for each, _ in found} == {reason}
     return len(numbers) + sum(records for _, records in found) == LINES
@@ -80,6 +84,7 @@ def test_drop_newest_keeps_the_oldest_and_counts_the_others(sluice):
     assert not stalled.writer.is_alive(), "whoever writes must not wait"
     numbers, found = stalled.resume()
     assert is_everything(numbers, found, "drop_newest")
+    assert says_dropped(stalled.ship, "drop_newest", LINES - len(numbers))
     # What fits into memory and onto disk came first.
     assert numbers[:100_000] == list(range(100_000))
     assert numbers[-1] < LINES - 10_000
@@ -91,6 +96,7 @@ def test_drop_oldest_keeps_the_newest_and_counts_the_others(sluice):
     assert not stalled.writer.is_alive(), "whoever writes must not wait"
     numbers, found = stalled.resume()
     assert is_everything(numbers, found, "drop_oldest")
+    assert says_dropped(stalled.ship, "drop_oldest", LINES - len(numbers))
     assert numbers[-1000:] == list(range(LINES - 1000, LINES))
 
 
@@ -100,6 +106,7 @@ def test_shed_keeps_what_is_severe(sluice):
     assert not stalled.writer.is_alive(), "whoever writes must not wait"
     numbers, found = stalled.resume()
     assert is_everything(numbers, found, "shed_by_severity")
+    assert says_dropped(stalled.ship, "shed_by_severity", LINES - len(numbers))
     assert [number for number in numbers if number % 100 == 0] == list(range(0, LINES, 100))
 
 
@@ -110,6 +117,7 @@ def test_block_drops_nothing(sluice):
     numbers, found = stalled.resume()
     assert numbers == list(range(LINES))
     assert found == []
+    assert not any("dropped" in line for line in stalled.ship.errors.lines())
 
 
 def wait_until_it_reads_no_more(process):
@@ -152,6 +160,7 @@ def test_a_file_that_grows_too_fast(sluice, policy, reason):
     assert {each for each, _ in gaps(sluice, receiver)} == {reason}
     numbers = [number_of(line) for line in sluice.stored(receiver, path).splitlines()]
     assert numbers == sorted(set(numbers))
+    assert says_dropped(ship, reason, LINES - len(numbers))
     if policy == "drop-oldest":
         assert numbers[-1000:] == list(range(LINES - 1000, LINES))
     if policy == "shed":
