@@ -148,12 +148,13 @@ struct open_stream {
   caf::strong_actor_ptr upstream; ///< The upstream_actor before whoever gets this message.
   bool rereadable = true;         ///< Its source can read any part of it again.
   std::uint64_t begins_at = 0;    ///< If not: what lies before it was acknowledged and cannot be read again.
+  std::uint64_t epoch = 0;        ///< Of the next frame. The receiver takes none of an older one once it has answered.
 
   template <class Inspector>
   friend bool inspect(Inspector& f, open_stream& x) {
     return f.object(x).fields(f.field("stream", x.stream), f.field("labels", x.labels),
                               f.field("upstream", x.upstream), f.field("rereadable", x.rereadable),
-                              f.field("begins_at", x.begins_at));
+                              f.field("begins_at", x.begins_at), f.field("epoch", x.epoch));
   }
 };
 

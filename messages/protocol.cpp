@@ -19,7 +19,8 @@ enum class message_type : std::uint8_t { hello = 1, welcome = 2, frame = 3, ack 
 constexpr std::size_t body_bytes_offset = 4;
 constexpr std::size_t check_offset = 8;
 constexpr std::size_t ack_body_bytes = 56;
-constexpr std::size_t greeting_body_bytes = ack_body_bytes + sizeof(id128);
+constexpr std::size_t welcome_body_bytes = ack_body_bytes + sizeof(id128);
+constexpr std::size_t hello_body_bytes = welcome_body_bytes + sizeof(std::uint64_t);
 constexpr std::size_t notice_head_bytes = 4;
 
 /// Room for a body before its first byte has come; more only as that fills. A batch of 1 MiB fits.
@@ -34,8 +35,8 @@ struct type_rules {
 
 /// By number of the type, from 1.
 constexpr std::array rules{
-  type_rules{"hello", greeting_body_bytes, greeting_body_bytes, link_side::shipper},
-  type_rules{"welcome", greeting_body_bytes, greeting_body_bytes, link_side::receiver},
+  type_rules{"hello", hello_body_bytes, hello_body_bytes, link_side::shipper},
+  type_rules{"welcome", welcome_body_bytes, welcome_body_bytes, link_side::receiver},
   type_rules{"frame", frame_limits::min_frame_bytes, frame_limits::max_frame_bytes, link_side::shipper},
   type_rules{"ack", ack_body_bytes, ack_body_bytes, link_side::receiver},
   type_rules{"notice", notice_head_bytes, notice_head_bytes + protocol_limits::max_notice_text_bytes, {}},
@@ -78,8 +79,15 @@ std::string notice_text(std::string_view text) {
 struct body_writer {
   detail::byte_writer& out;
 
-  message_type operator()(const hello& x) { return greeting(message_type::hello, x); }
-  message_type operator()(const welcome& x) { return greeting(message_type::welcome, x); }
+  message_type operator()(const hello& x) {
+    greeting(x);
+    out.u64(x.epoch);
+    return message_type::hello;
+  }
+  message_type operator()(const welcome& x) {
+    greeting(x);
+    return message_type::welcome;
+  }
   message_type operator()(const frame&) { return message_type::frame; }
   message_type operator()(const ack& x) {
     out.stream(x.stream);
@@ -96,16 +104,19 @@ struct body_writer {
   message_type operator()(const heartbeat&) { return message_type::heartbeat; }
 
   template <class T>
-  message_type greeting(message_type type, const T& x) {
+  void greeting(const T& x) {
     out.stream(x.stream);
     out.point(x.last);
     out.id(x.store);
-    return type;
   }
 };
 
-template <class T>
-T read_greeting(byte_view body) noexcept {
+hello read_hello(byte_view body) noexcept {
+  detail::byte_reader in{body};
+  return {in.stream(), in.point(), in.id(), in.u64()};
+}
+
+welcome read_welcome(byte_view body) noexcept {
   detail::byte_reader in{body};
   return {in.stream(), in.point(), in.id()};
 }
@@ -132,9 +143,9 @@ expected<notice> read_notice(byte_view body) {
 expected<link_message> read_body(message_type type, buffer body) {
   switch (type) {
   case message_type::hello:
-    return read_greeting<hello>(body.view());
+    return read_hello(body.view());
   case message_type::welcome:
-    return read_greeting<welcome>(body.view());
+    return read_welcome(body.view());
   case message_type::frame:
     return frame::decode(share(std::move(body)));
   case message_type::ack:

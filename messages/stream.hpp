@@ -44,6 +44,7 @@ struct hello {
   stream_id stream;
   stream_point last;
   id128 store{}; ///< The identity of the store that has acknowledged `last`; zeros if none has, or it is not known.
+  std::uint64_t epoch = 0; ///< Of the next frame that the shipper will send: no older one is stored from now on.
   friend bool operator==(const hello&, const hello&) = default;
 };
 
@@ -75,7 +76,8 @@ bool inspect(Inspector& f, stream_point& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, hello& x) {
-  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last), f.field("store", x.store));
+  return f.object(x).fields(f.field("stream", x.stream), f.field("last", x.last), f.field("store", x.store),
+    f.field("epoch", x.epoch));
 }
 
 template <class Inspector>

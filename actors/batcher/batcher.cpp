@@ -33,7 +33,9 @@ struct batcher_state {
       [this](const open_stream& x) {
         streams_.try_emplace(x.stream,
           open_batch{batch_builder{x.stream, x.labels, limits_}, caf::actor_cast<upstream_actor>(x.upstream)});
-        self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl(), x.rereadable, x.begins_at});
+        auto mine = x;
+        mine.upstream = self_->ctrl();
+        self_->send(next_, std::move(mine));
       },
       [this](const restart_stream& x) {
         if (auto* stream = find(x.stream)) {

@@ -13,7 +13,8 @@ namespace sluice {
 struct outbound_stream {
   stream_id id;
   stream_window window;
-  id128 store{}; ///< Which store has acknowledged what the window says; zeros if none has.
+  id128 store{};           ///< Which store has acknowledged what the window says; zeros if none has.
+  std::uint64_t epoch = 0; ///< As hello says it.
   upstream_actor upstream{};
   bool greeted = false;               ///< The receiver has said on this connection where to go on.
   bool sendable = false;              ///< Stands in the queue of those that have something to send.

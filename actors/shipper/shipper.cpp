@@ -51,7 +51,9 @@ struct shipper_state {
         at->second.upstream = caf::actor_cast<upstream_actor>(x.upstream);
         if (is_new)
           go_on_from_checkpoint(at->second);
-        if (is_new && link_is_open_)
+        auto is_newer = x.epoch > at->second.epoch;
+        at->second.epoch = std::max(at->second.epoch, x.epoch);
+        if (link_is_open_ && (is_new || is_newer))
           greet(at->second);
       },
       [this](const restart_stream& x) {
@@ -264,7 +266,7 @@ struct shipper_state {
     auto* to = find(x.stream);
     if (!to)
       return;
-    auto before = to->window.acked();
+    auto before = to->window.acked().position;
     stream_window::change changed;
     to->greeted = config_.totals->was_connected = true;
     watch_.moved(self_->clock().now());
@@ -285,7 +287,7 @@ struct shipper_state {
       break;
     }
     count(*to, changed);
-    if (to->window.acked() != before) // else it has only agreed to what another store has
+    if (to->window.acked().position != before) // else it has only agreed to what another store has
       remember(*to);
     if (held_.frames == 0)
       receivers_.succeeded(); // a welcome alone is no success: a full store gives it too
@@ -336,7 +338,7 @@ struct shipper_state {
 
   void greet(outbound& to) {
     to.greeted = false;
-    queued_bytes_ += link_->send(hello{to.id, to.window.acked(), to.store});
+    queued_bytes_ += link_->send(hello{to.id, to.window.acked(), to.store, to.epoch});
     recount(to);
     wake_.notify();
   }

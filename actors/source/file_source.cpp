@@ -240,7 +240,7 @@ struct file_source_state {
     if (!labels.find("source"))
       if (auto set = labels.set("source", label_value(x.path)); !set)
         spdlog::warn("{}: shipped without the label source: {}", x.path, set.error().message);
-    self_->send(next_, open_stream{x.stream, labels, self_->ctrl(), !x.pipe, x.begins_at});
+    self_->send(next_, open_stream{x.stream, labels, self_->ctrl(), !x.pipe, x.begins_at, config_.epoch});
   }
 
   static std::string label_value(const std::string& path) {

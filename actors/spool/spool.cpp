@@ -75,8 +75,9 @@ struct spool_state {
     upstream_actor upstream{};          ///< Nobody, if an earlier process has left it.
     std::optional<std::uint64_t> end{}; ///< Where its source has ended.
     bool is_closed = false;             ///< It will not go on.
-    bool is_asked = false;              ///< Its source waits for the receiver's answer.
+    std::optional<open_stream> asker{}; ///< Of its source, while that waits for the receiver's answer.
     std::optional<welcome> answer{};    ///< The receiver's.
+    std::uint64_t epoch = 0;            ///< That the receiver has been told, or will be.
   };
 
   spool_state(spool_actor::pointer self, environment& env, spool_config config, shipper_actor next)
@@ -201,9 +202,9 @@ struct spool_state {
     received_ = left;
     metrics_.received(left.records, left.bytes);
     for (auto& [id, labels] : log_->found()) {
-      streams_[id] = {.end = log_->last(id).position, .is_closed = true};
+      auto& made = streams_[id] = {.end = log_->last(id).position, .is_closed = true};
       ending_.insert(id);
-      self_->send(next_, open_stream{id, labels, self_->ctrl(), false});
+      announce(made, {id, labels, nullptr, false, 0, log_->first_epoch(id)});
     }
     if (config_.give_up_after)
       patience_ = run_later(self_, *config_.give_up_after, [this] { wake_.notify(); });
@@ -231,14 +232,35 @@ struct spool_state {
     to.is_closed = false;
     ending_.erase(x.stream);
     if (!is_known)
-      self_->send(next_, open_stream{x.stream, x.labels, self_->ctrl(), x.rereadable});
+      announce(to, x);
     auto has_forgotten = log_->last(x.stream).position < x.begins_at; // for all of it was acknowledged
-    if (!x.rereadable && !has_forgotten)
+    if (!x.rereadable && !has_forgotten) {
       self_->send(to.upstream, welcome{x.stream, log_->last(x.stream)});
-    else if (to.answer)
-      self_->send(to.upstream, welcome{x.stream, log_->adopt(*to.answer)});
-    else
-      to.is_asked = true;
+    } else {
+      to.asker = x;
+      answer_asker(to);
+    }
+  }
+
+  void announce(route& which, open_stream x) {
+    which.epoch = x.epoch;
+    x.upstream = self_->ctrl();
+    self_->send(next_, std::move(x));
+  }
+
+  /// Tells a source where to go on. Where it joins what is not here but at the receiver, nothing else may join there
+  /// any more: the receiver has to know of the source's epoch first, for what is spooled cannot be made again.
+  void answer_asker(route& to) {
+    if (!to.asker || !to.answer)
+      return;
+    auto id = to.asker->stream;
+    auto is_safe = to.answer->last.epoch >= to.asker->epoch || !log_->is_acknowledged(id);
+    if (is_safe) {
+      self_->send(to.upstream, welcome{id, log_->adopt(*to.answer)});
+      to.asker.reset();
+    } else if (to.epoch < to.asker->epoch) {
+      announce(to, *to.asker);
+    }
   }
 
   void take(const frame& x) {
@@ -279,8 +301,7 @@ struct spool_state {
     log_->resume(x.stream, x.last);
     self_->send(next_, restart_stream{x.stream, x.last});
     found->second.answer = x;
-    if (std::exchange(found->second.is_asked, false))
-      self_->send(found->second.upstream, welcome{x.stream, log_->adopt(x)});
+    answer_asker(found->second);
     if (found->second.end)
       ending_.insert(x.stream);
   }

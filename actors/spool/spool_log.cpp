@@ -63,6 +63,11 @@ expected<buffer> without_records(const segment_reader& from, std::string_view re
   return content;
 }
 
+/// Whether the receiver has what ends at `end`. It has not if another shipper has begun a greater epoch before that.
+bool covers(const stream_point& point, const stream_point& end) {
+  return point >= end && point.position >= end.position;
+}
+
 bool joins(const stream_point& last, const frame_entry& next) {
   auto is_next = next.last.epoch == last.epoch ? next.last.sequence == last.sequence + 1
                                                : next.last.epoch > last.epoch && next.last.sequence == 1;
@@ -116,8 +121,10 @@ expected<void> spool_log::look_around() {
       auto [at, is_new] = streams_.try_emplace(id);
       at->second.newest = entry.last;
       count_in(at->second, content_of(entry));
-      if (is_new)
+      if (is_new) {
+        at->second.first_epoch = entry.last.epoch;
         found_.emplace_back(id, (*index)->label_sets[entry.labels]);
+      }
     }
   }
   go_to(segments_.front().number);
@@ -217,7 +224,7 @@ void spool_log::resume(const stream_id& id, const stream_point& last) {
 void spool_log::acknowledge(const stream_id& id, const stream_point& last) {
   auto& stream = at(id);
   stream.acked = std::max(stream.acked, last);
-  while (!stream.in_flight.empty() && stream.in_flight.front().end <= last) {
+  while (!stream.in_flight.empty() && covers(last, stream.in_flight.front().end)) {
     auto& first = stream.in_flight.front();
     handed_on_bytes_ -= first.frame_bytes;
     count_acked(stream, first.end, first.content);
@@ -276,9 +283,9 @@ expected<bool> spool_log::pass(const frame_entry& entry, std::vector<frame>& to)
   auto& stream = found->second;
   if (!stream.resumed)
     return false;
-  if (entry.last <= stream.acked)
+  if (covers(stream.acked, entry.last))
     count_acked(stream, entry.last, content_of(entry));
-  if (stream.is_stuck || entry.last <= stream.handed)
+  if (stream.is_stuck || covers(stream.handed, entry.last))
     return true;
   if (!joins(stream.handed, entry)) {
     get_stuck(id, stream, {errc::not_rereadable, "the receiver wants to go on before the first frame that is left"});
@@ -376,17 +383,22 @@ std::optional<std::uint64_t> spool_log::handed_on_to(const stream_id& id) const 
   if (found == streams_.end() || !found->second.resumed)
     return std::nullopt;
   auto& stream = found->second;
-  auto is_all = stream.is_stuck || stream.handed >= stream.newest;
+  auto is_all = stream.is_stuck || covers(stream.handed, stream.newest);
   return is_all ? std::optional{stream.handed.position} : std::nullopt;
+}
+
+std::uint64_t spool_log::first_epoch(const stream_id& id) const {
+  auto found = streams_.find(id);
+  return found == streams_.end() ? 0 : found->second.first_epoch;
 }
 
 bool spool_log::is_acknowledged(const stream_id& id) const {
   auto found = streams_.find(id);
-  return found == streams_.end() || found->second.acked >= found->second.newest;
+  return found == streams_.end() || covers(found->second.acked, found->second.newest);
 }
 
 bool spool_log::is_all_acknowledged() const {
-  return std::ranges::all_of(streams_, [](auto& x) { return x.second.acked >= x.second.newest; });
+  return std::ranges::all_of(streams_, [](auto& x) { return covers(x.second.acked, x.second.newest); });
 }
 
 std::uint64_t spool_log::disk_bytes() const {
@@ -408,7 +420,7 @@ expected<bool> spool_log::is_oldest_acknowledged() {
   }
   return std::ranges::all_of(*oldest_, [this](auto& x) {
     auto found = streams_.find(x.first);
-    return found == streams_.end() || found->second.acked >= x.second;
+    return found == streams_.end() || covers(found->second.acked, x.second);
   });
 }
 

@@ -52,9 +52,14 @@ public:
   /// The newest durable point of a stream; zeros if it is not known.
   stream_point last(const stream_id& stream) const { return store_->last(stream); }
 
+  /// The epoch of the first frame of a stream that there was when it was opened; 0 for none.
+  std::uint64_t first_epoch(const stream_id& stream) const;
+
   /// Where a stream goes on whose source can be read again, after what the receiver has answered: there, if it has more
   /// than the spool, for instance because it was shipped past the spool.
-  stream_point adopt(const welcome& answer) { return store_->greet({answer.stream, answer.last, answer.store}).last; }
+  stream_point adopt(const welcome& answer) {
+    return store_->greet({answer.stream, answer.last, answer.store, answer.last.epoch}).last;
+  }
 
   /// Whether so many bytes of frames more keep to the bound; true for any number if nothing waits.
   bool has_room(std::size_t bytes) const;
@@ -110,10 +115,11 @@ private:
 
   /// How far a stream has got on its way out: acked <= handed <= newest.
   struct outbound {
-    stream_point newest;  ///< In the spool.
-    stream_point handed;  ///< Up to here it is handed on, or known to be acknowledged.
-    stream_point acked;   ///< As the receiver has last told.
-    stream_point counted; ///< Up to here it is taken out of `waiting`.
+    std::uint64_t first_epoch = 0; ///< Of what was there when it was opened.
+    stream_point newest;           ///< In the spool.
+    stream_point handed;           ///< Up to here it is handed on, or known to be acknowledged.
+    stream_point acked;            ///< As the receiver has last told.
+    stream_point counted;          ///< Up to here it is taken out of `waiting`.
     spool_content waiting;
     bool resumed = false;
     bool is_stuck = false; ///< What follows `handed` cannot be had.

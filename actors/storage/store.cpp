@@ -175,22 +175,35 @@ stream_point store::last(const stream_id& stream) const {
 welcome store::greet(const hello& question) {
   auto mine = last(question.stream);
   adopted_.erase(question.stream);
+  fence(question.stream, question.epoch);
   auto is_elsewhere = question.store != id128{} && question.store != identity_;
   auto gap_end = is_elsewhere ? adopted_gap_end(mine, question.last) : std::nullopt;
-  if (!gap_end || adopted_.size() >= max_adopted)
-    return {question.stream, mine, identity_};
-  adopted_[question.stream] = {question.last, *gap_end};
-  return {question.stream, question.last, identity_};
+  if (gap_end && adopted_.size() < max_adopted)
+    adopted_[question.stream] = {question.last, *gap_end};
+  return {question.stream, next_joins(question.stream), identity_};
+}
+
+/// In memory only: what an older shipper has sent does not outlive the connections, and they do not outlive the store.
+/// Of too many, one is forgotten: it holds for an older shipper only once the first newer frame is stored.
+void store::fence(const stream_id& stream, std::uint64_t epoch) {
+  if (epoch <= next_joins(stream).epoch)
+    return;
+  if (fences_.size() >= options_.max_streams)
+    fences_.erase(fences_.begin());
+  fences_[stream] = epoch;
 }
 
 stream_point store::next_joins(const stream_id& stream) const {
   auto adopted = adopted_.find(stream);
-  return adopted == adopted_.end() ? last(stream) : adopted->second.joins;
+  auto point = adopted == adopted_.end() ? last(stream) : adopted->second.joins;
+  auto fenced = fences_.find(stream);
+  return fenced == fences_.end() || fenced->second <= point.epoch ? point
+                                                                  : stream_point{fenced->second, 0, point.position};
 }
 
 std::optional<frame> store::gap_before(const frame_header& next, const stream_point& joins) const {
   auto adopted = adopted_.find(next.stream);
-  if (adopted == adopted_.end() || adopted->second.joins != joins)
+  if (adopted == adopted_.end() || next_joins(next.stream) != joins)
     return std::nullopt;
   frame_header like;
   like.stream = next.stream;
@@ -247,7 +260,6 @@ expected<void> store::append(std::span<const frame* const> frames, timestamp now
       return ok;
     for (const auto* stored : run) {
       advance(stored->header().stream, stored->header().end_point(), now);
-      adopted_.erase(stored->header().stream);
       ++counters_.frames;
       counters_.records += stored->header().stored_records();
       counters_.bytes += stored->size();
@@ -361,6 +373,9 @@ void store::forget_oldest_streams() {
 
 void store::advance(const stream_id& stream, const stream_point& last, timestamp now) {
   streams_[stream] = {last, now};
+  adopted_.erase(stream);
+  if (auto fenced = fences_.find(stream); fenced != fences_.end() && fenced->second <= last.epoch)
+    fences_.erase(fenced);
 }
 
 void store::retire_active() {

@@ -80,7 +80,8 @@ public:
   stream_point last(const stream_id& stream) const;
 
   /// Where a stream goes on: where the newest frame here ends, or, if another store has acknowledged more of it, there.
-  /// In that case a gap frame is stored before the stream's next frame. Holds until the stream's next hello.
+  /// In that case a gap frame is stored before the stream's next frame. Holds until the stream's next hello. Frames of
+  /// an epoch before the hello's are refused from now on, as long as the store is open.
   welcome greet(const hello& question);
 
   /// Stores what is new of `frames`, all with one sync unless a segment ends in between, and answers each in order:
@@ -120,6 +121,7 @@ private:
   expected<void> make_seal_durable(const segment_reader& sealed);
   expected<void> recover_active(segment_reader reader, timestamp now);
   expected<void> remove_temporary_files();
+  void fence(const stream_id& stream, std::uint64_t epoch);
   /// Where the next frame of a stream must join.
   stream_point next_joins(const stream_id& stream) const;
   /// The gap frame that must be stored before `next`, which joins there, if any.
@@ -148,7 +150,8 @@ private:
   store_recovery recovery_;
   id128 identity_{};
   std::unordered_map<stream_id, stream_state> streams_;
-  std::unordered_map<stream_id, adoption> adopted_; ///< Streams that do not go on where they end here.
+  std::unordered_map<stream_id, adoption> adopted_;     ///< Streams that do not go on where they end here.
+  std::unordered_map<stream_id, std::uint64_t> fences_; ///< The least epoch that is taken, if nothing of it is stored.
   std::optional<segment_writer> active_;
   std::uint64_t next_number_ = 1;
   std::optional<error> full_;

@@ -112,7 +112,7 @@ void write_messages() {
   auto data = wire(make_frame(codec::none, lines(), 1));
   // The first byte: side 0 shipper or 1 receiver, 2 checks made right, pieces of 64.
   write("message_decoder", "shipper",
-    "\xfc" + wire(hello{stream, point, store}) + data + wire(heartbeat{}) + notice_message);
+    "\xfc" + wire(hello{stream, point, store, 2}) + data + wire(heartbeat{}) + notice_message);
   write("message_decoder", "shipper_fixed", "\xfe" + data + data + wire(hello{}));
   write("message_decoder", "receiver", "\xfd" + wire(welcome{stream, point, store}) + wire(ack{stream, point}));
   write("message_decoder", "receiver_fixed", "\x03" + notice_message + wire(ack{}) + wire(heartbeat{}));

@@ -409,6 +409,12 @@ TEST_F(spool_simulation, stores_a_file_once_whether_it_is_spilled_or_not) {
     EXPECT_GT(seen.left_over, 0u);
 }
 
+// A frame that a process had sent past the spool was stored behind the point where its successor's spooled frames
+// began.
+TEST_F(spool_simulation, nothing_comes_between_a_welcome_and_the_frames_that_are_spooled_behind_it) {
+  EXPECT_EQ((spool_run{20601, spool_use::spill}.run()), "");
+}
+
 // A test of the tests above.
 TEST_F(spool_simulation, notices_a_disk_that_forgets) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed)

@@ -56,7 +56,7 @@ TEST_F(serialization, small_messages_round_trip) {
   stream_point point{2, 3, 1017};
   EXPECT_EQ(reloaded(stream), stream);
   EXPECT_EQ(reloaded(point), point);
-  EXPECT_EQ(reloaded(hello{stream, point, sample_id(1)}), (hello{stream, point, sample_id(1)}));
+  EXPECT_EQ(reloaded(hello{stream, point, sample_id(1), 4}), (hello{stream, point, sample_id(1), 4}));
   EXPECT_EQ(reloaded(welcome{stream, point, sample_id(1)}), (welcome{stream, point, sample_id(1)}));
   EXPECT_EQ(reloaded(ack{stream, point}), (ack{stream, point}));
   EXPECT_EQ(reloaded(heartbeat{}), heartbeat{});

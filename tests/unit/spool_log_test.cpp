@@ -65,6 +65,27 @@ frame frame_of(frame_header header, std::string_view text) {
   return frame::encode(header, bytes.view()).value();
 }
 
+TEST_F(spool, a_greater_epoch_that_begins_before_its_frames_acknowledges_none_of_them) {
+  open();
+  append({a.lines("1\n"), a.lines("2\n")});
+  log_->resume(a.stream(), {2, 0, 2});
+  EXPECT_FALSE(log_->is_acknowledged(a.stream()));
+  EXPECT_EQ(read(), "");
+  EXPECT_EQ(log_->handed_on_to(a.stream()), 2) << "it cannot go on";
+  EXPECT_EQ(log_->waiting().records, 1);
+}
+
+TEST_F(spool, knows_the_epoch_of_the_first_frame_that_it_has_found) {
+  open();
+  a.start_epoch(2);
+  append({a.lines("1\n")});
+  a.start_epoch(3, 2);
+  append({a.lines("2\n")});
+  open();
+  EXPECT_EQ(log_->first_epoch(a.stream()), 2);
+  EXPECT_EQ(log_->first_epoch(b.stream()), 0);
+}
+
 TEST_F(spool, hands_on_in_stored_order_once_the_receiver_has_answered) {
   open();
   append({a.lines("1\n"), b.lines("1\n"), a.lines("2\n")});

@@ -150,6 +150,18 @@ TEST_F(storage_adopting, an_incarnation_without_a_frame_is_taken_over_too) {
   expect_sound();
 }
 
+TEST_F(storage_adopting, a_hello_of_a_new_incarnation_is_fenced_behind_the_gap) {
+  auto late = maker.lines("late\n");
+  stream_point begun{2, 0, there.position};
+  ASSERT_EQ(target->greet({maker.stream(), there, elsewhere, 2}).last, begun);
+  EXPECT_FALSE(commit(late));
+  ASSERT_EQ(target->greet({maker.stream(), begun, elsewhere, 2}).last, begun);
+  maker.start_epoch(2, there.position);
+  EXPECT_TRUE(commit(maker.lines("new\n")));
+  EXPECT_EQ(stored()[1].header().end_point().position, there.position);
+  expect_sound();
+}
+
 TEST_F(storage_adopting, sequences_may_go_back_with_positions_that_do_not) {
   maker.start_epoch(2, there.position);
   ASSERT_EQ(greet({1, 1, there.position}, elsewhere).sequence, 1);

@@ -120,6 +120,46 @@ TEST_F(storage_store, refuses_gaps_and_positions_that_do_not_join) {
   EXPECT_EQ(target->counters().refused, 3u);
 }
 
+// A frame of the older shipper was stored between the newer one's welcome and its first frame, which then did not join.
+TEST_F(storage_store, fences_older_epochs_from_the_hello_on) {
+  auto target = open();
+  target->commit(std::vector{maker.lines("a\n")}, start);
+  auto in_flight = maker.lines("b\n");
+  EXPECT_EQ(target->greet({maker.stream(), {1, 1, 2}, {}, 2}).last, (stream_point{2, 0, 2}));
+  EXPECT_EQ(code_of(target->commit(std::vector{in_flight}, start)[0]), errc::stale_epoch);
+  maker.start_epoch(2, 2);
+  auto fresh = maker.lines("new\n");
+  EXPECT_EQ(target->commit(std::vector{fresh}, start)[0], (ack{maker.stream(), {2, 1, 6}}));
+  EXPECT_EQ(target->greet({maker.stream(), {2, 1, 6}, {}, 2}).last, maker.last());
+}
+
+TEST_F(storage_store, the_hello_of_an_older_epoch_takes_no_fence_away) {
+  auto target = open();
+  auto first = maker.lines("a\n");
+  EXPECT_EQ(target->greet({maker.stream(), {}, {}, 3}).last, (stream_point{3, 0, 0}));
+  EXPECT_EQ(target->greet({maker.stream(), {}, {}, 1}).last, (stream_point{3, 0, 0}));
+  EXPECT_EQ(code_of(target->commit(std::vector{first}, start)[0]), errc::stale_epoch);
+}
+
+TEST_F(storage_store, a_fence_lasts_as_long_as_the_store_is_open) {
+  auto target = open();
+  target->commit(std::vector{maker.lines("a\n")}, start);
+  target->greet({maker.stream(), {}, {}, 2});
+  target.reset();
+  EXPECT_EQ(open()->greet({maker.stream(), {}, {}, 1}).last, maker.last());
+}
+
+TEST_F(storage_store, fences_are_bounded) {
+  options.max_streams = 3;
+  auto target = open();
+  for (std::uint8_t i = 0; i < 10; ++i)
+    EXPECT_EQ(target->greet({make_stream(i), {}, {}, 2}).last, (stream_point{2, 0, 0}));
+  auto holding = 0;
+  for (std::uint8_t i = 0; i < 10; ++i)
+    holding += target->greet({make_stream(i), {}, {}, 0}).last.epoch == 2;
+  EXPECT_EQ(holding, 3);
+}
+
 TEST_F(storage_store, fences_older_epochs) {
   auto target = open();
   auto old = maker.lines("a\n");
