@@ -1,25 +1,18 @@
 #include "deploy/agent_state.hpp"
 
-#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <thread>
 
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/string_generator.hpp>
 #include <fmt/format.h>
 
+#include "messages/uuid.hpp"
 #include "transport/file_system.hpp"
 
 namespace sluice {
 
 namespace {
-
-id128 to_id(const boost::uuids::uuid& uuid) {
-  id128 id;
-  std::copy(uuid.begin(), uuid.end(), id.begin());
-  return id;
-}
 
 /// The file's two lines: the UUID, and the number of starts so far.
 expected<agent_identity> parse(const std::filesystem::path& where, const std::string& text) {
@@ -37,22 +30,22 @@ expected<agent_identity> parse(const std::filesystem::path& where, const std::st
   auto [read, failure] = std::from_chars(digits, end, found.epoch);
   if (failure != std::errc{} || std::string_view{read, end} != "\n" || found.epoch == 0)
     return refuse();
-  try {
-    found.producer = to_id(boost::uuids::string_generator{}(text.substr(0, line_end)));
-  } catch (const std::runtime_error&) {
+  auto producer = parse_uuid(text.substr(0, line_end));
+  if (!producer)
     return refuse();
-  }
+  found.producer = *producer;
   return found;
 }
 
 /// Two agents that start at the same moment must not make two identities.
-expected<std::unique_ptr<file_lock>> lock(file_system& files, const std::filesystem::path& where) {
-  constexpr int attempts = 100;
-  for (int i = 1;; ++i) {
+expected<std::unique_ptr<file_lock>> lock(
+  file_system& files, const std::filesystem::path& where, std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds pause{20};
+  for (auto waited = 0 * pause;; waited += pause) {
     auto held = files.lock(where);
-    if (held || held.error().code != errc::locked || i == attempts)
+    if (held || held.error().code != errc::locked || waited >= patience)
       return held;
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    std::this_thread::sleep_for(pause);
   }
 }
 
@@ -65,11 +58,12 @@ std::string default_state_folder() {
   return std::string{home && *home ? home : "/var/lib"} + "/.local/state/sluice";
 }
 
-expected<agent_identity> load_agent(file_system& files, const std::filesystem::path& folder) {
+expected<agent_identity> load_agent(
+  file_system& files, const std::filesystem::path& folder, std::chrono::milliseconds patience) {
   constexpr std::size_t max_bytes = 256;
   if (auto made = files.create_folders(folder); !made)
     return fail(std::move(made.error()));
-  auto held = lock(files, folder / "agent.lock");
+  auto held = lock(files, folder / "agent.lock", patience);
   if (!held)
     return fail(std::move(held.error()));
   auto where = folder / "agent";
@@ -80,7 +74,7 @@ expected<agent_identity> load_agent(file_system& files, const std::filesystem::p
       return fail(std::move(known.error()));
     agent = *known;
   } else if (text.error().code == errc::not_found) {
-    agent.producer = to_id(boost::uuids::random_generator{}());
+    agent.producer = make_uuid();
   } else {
     return fail(std::move(text.error()));
   }

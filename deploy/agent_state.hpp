@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -20,7 +21,9 @@ struct agent_identity {
 };
 
 /// Begins a start of the agent that `folder` keeps, and of which several processes may run: each call gives the same
-/// producer and the next epoch, which is durable when it returns.
-expected<agent_identity> load_agent(file_system& files, const std::filesystem::path& folder);
+/// producer and the next epoch, which is durable when it returns. Another process that does the same is waited for.
+/// Errors: locked after `patience`, malformed, those of the file system.
+expected<agent_identity> load_agent(file_system& files, const std::filesystem::path& folder,
+  std::chrono::milliseconds patience = std::chrono::seconds{2});
 
 } // namespace sluice

@@ -1,7 +1,6 @@
 #include "deploy/process.hpp"
 
 #include <csignal>
-#include <cstring>
 #include <ctime>
 #include <random>
 #include <thread>
@@ -54,15 +53,6 @@ actor_process::~actor_process() {
   system_.await_all_actors_done();
   // What an executor still does would tell its result to an actor, which no longer has a system to count it.
   world_.finish_io();
-}
-
-id128 random_id() {
-  id128 made;
-  for (auto half : {0, 1}) {
-    auto bits = random_seed();
-    std::memcpy(made.data() + half * sizeof(bits), &bits, sizeof(bits));
-  }
-  return made;
 }
 
 signal_wait::signal_wait() {

@@ -56,9 +56,6 @@ private:
   caf::actor_system system_;
 };
 
-/// Another one with each call, for what has no name of its own.
-id128 random_id();
-
 /// The place where the main thread waits while actors work. Make one before any thread: it blocks SIGINT, SIGTERM and
 /// SIGHUP in all of them.
 class signal_wait {

@@ -15,6 +15,7 @@
 #include "deploy/agent_state.hpp"
 #include "deploy/cli.hpp"
 #include "deploy/process.hpp"
+#include "messages/uuid.hpp"
 
 namespace sluice {
 
@@ -70,7 +71,7 @@ std::string absolute_path(const std::filesystem::path& path) {
 /// open: who writes to a pipe must not see its reader go and come.
 expected<void> find_sources(file_system& files, const ship_options& options, file_source_config& config) {
   auto add_pipe = [&config](const std::string& name, std::shared_ptr<file> opened) {
-    config.pipes.emplace(name, std::make_shared<pipe_reader>(name, random_id(), std::move(opened)));
+    config.pipes.emplace(name, std::make_shared<pipe_reader>(name, make_uuid(), std::move(opened)));
   };
   for (auto& source : options.sources) {
     if (options.is_following && !is_pipe(files, source)) {

@@ -1,31 +1,20 @@
 #include "actors/storage/store_identity.hpp"
 
-#include <algorithm>
-
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/string_generator.hpp>
 #include <fmt/format.h>
 
+#include "messages/uuid.hpp"
 #include "transport/file_system.hpp"
 
 namespace sluice {
 
 namespace {
 
-id128 to_id(const boost::uuids::uuid& uuid) {
-  id128 id;
-  std::copy(uuid.begin(), uuid.end(), id.begin());
-  return id;
-}
-
 expected<id128> parse(const std::filesystem::path& where, const std::string& text) {
-  try {
-    return to_id(boost::uuids::string_generator{}(text.substr(0, text.find('\n'))));
-  } catch (const std::runtime_error&) {
-    return fail(errc::malformed, fmt::format("{}: does not hold a UUID; `sluice store repair {}` gives the store "
-                                             "another identity",
-                                   where.string(), where.parent_path().string()));
-  }
+  if (auto id = parse_uuid(text.substr(0, text.find('\n'))))
+    return *id;
+  return fail(errc::malformed, fmt::format("{}: does not hold a UUID; `sluice store repair {}` gives the store "
+                                           "another identity",
+                                 where.string(), where.parent_path().string()));
 }
 
 } // namespace
@@ -38,7 +27,7 @@ expected<id128> load_store_identity(file_system& files, const std::filesystem::p
     return parse(where, *text);
   if (text.error().code != errc::not_found)
     return fail(text.error());
-  auto id = to_id(boost::uuids::random_generator{}());
+  auto id = make_uuid();
   if (auto written = replace_file(files, where, to_string(id) + '\n'); !written)
     return fail(written.error());
   return id;
