@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/receive_pipeline.hpp"
 #include "actors/receiver/receiver.hpp"
+#include "actors/storage/store.hpp"
 #include "tests/support/make_frame.hpp"
 #include "tests/support/sim_file_system.hpp"
 #include "tests/support/sim_world.hpp"
@@ -124,6 +126,37 @@ TEST_F(receiver_alone, ends_with_a_notice_once_all_that_storage_has_is_answered)
   EXPECT_TRUE(last.closing);
   EXPECT_EQ(last.reason.code, errc::storage_full);
   EXPECT_TRUE(link_->gone);
+}
+
+// They were closed, and a first shipper had to connect a second time.
+TEST(receive_pipeline, keeps_connections_that_come_before_there_is_an_acceptor) {
+  spdlog::set_level(spdlog::level::off);
+  sim_world world{1};
+  sim_file_system files{1};
+  sim_process process{world, "server", files, 1};
+  receive_pipeline_config config;
+  config.folder = "/store";
+  config.acceptor.max_connections = 2;
+  auto opened = store::open(files, config.folder, config.store, process.env().now());
+  ASSERT_TRUE(opened) << opened.error().message;
+  auto pipeline = process.own(spawn_receive_pipeline(process.system(), process.env(), config, std::move(*opened)));
+  std::vector<std::shared_ptr<link_record>> links;
+  for (int i = 0; i < 3; ++i) {
+    auto& record = links.emplace_back(std::make_shared<link_record>());
+    std::unique_ptr<link> made = std::make_unique<hand_link>(record);
+    caf::anon_send(pipeline, accepted_link{std::make_shared<std::unique_ptr<link>>(std::move(made))});
+  }
+  world.run_for(1s);
+  for (auto i : {0, 1}) {
+    ASSERT_TRUE(links[i]->handler) << i;
+    EXPECT_FALSE(links[i]->gone) << i;
+    links[i]->handler->on_message(hello{make_stream(1), {}}, min_message_credit);
+  }
+  world.run_for(1s);
+  for (auto i : {0, 1})
+    EXPECT_EQ(links[i]->sent.size(), 1) << i;
+  EXPECT_TRUE(links[2]->gone) << "no more than the acceptor would take";
+  EXPECT_FALSE(links[2]->handler);
 }
 
 } // namespace sluice::test
