@@ -16,11 +16,8 @@ namespace {
 /// Earlier than any file's birth.
 constexpr auto before_all = std::numeric_limits<std::int64_t>::min();
 
-/// Nothing if it cannot be opened, because it has just gone, say.
-std::vector<std::byte> beginning_of(file_system& files, const std::filesystem::path& where) {
-  auto opened = files.open(where, open_mode::read);
-  return opened ? read_beginning(**opened).value_or(std::vector<std::byte>{}) : std::vector<std::byte>{};
-}
+/// Of looking for files whose names shift meanwhile.
+constexpr int max_attempts = 4;
 
 } // namespace
 
@@ -45,7 +42,7 @@ expected<findings> file_discovery::look(const news& since) {
   auto found = std::exchange(kept_, {});
   auto everywhere = !has_looked_ || since.changed.contains({});
   if (!std::exchange(has_looked_, true))
-    history_ = registry_->unfinished();
+    begin();
   for (auto& pattern : patterns_)
     found.folders.insert(std::filesystem::path{pattern}.parent_path());
   std::set<std::string> seen;
@@ -63,13 +60,18 @@ expected<findings> file_discovery::look(const news& since) {
   }
   if (everywhere) {
     std::vector<std::string> missing;
-    for (auto& [path, x] : paths_)
-      if (!seen.contains(path))
-        missing.push_back(path);
+    std::ranges::set_difference(searched_, seen, std::back_inserter(missing));
     for (auto& path : missing)
       see_nothing(path, found);
   }
   return noted(std::move(found));
+}
+
+void file_discovery::begin() {
+  history_ = registry_->unfinished();
+  for (auto& path : registry_->paths())
+    if (is_wanted(path))
+      searched_.insert(path);
 }
 
 /// What is not noted must not be read: it could not be told after a restart.
@@ -82,11 +84,12 @@ expected<findings> file_discovery::noted(findings found) {
   return found;
 }
 
+bool file_discovery::is_wanted(const std::string& path) const {
+  return std::ranges::any_of(patterns_, [&](const std::string& x) { return matches_pattern(path, x); });
+}
+
 /// The paths to look at, those with a history first: what was followed there is not to be taken for something else.
 std::vector<std::string> file_discovery::candidates(const std::set<std::filesystem::path>& changed) {
-  auto is_wanted = [this](const std::string& path) {
-    return std::ranges::any_of(patterns_, [&](const std::string& x) { return matches_pattern(path, x); });
-  };
   std::set<std::string> paths;
   if (changed.contains({})) {
     for (auto& pattern : patterns_) {
@@ -129,11 +132,8 @@ void file_discovery::see(const sighting& seen, findings& found) {
   }
   if (auto known = paths_.find(path); known != paths_.end() && known->second.which != which)
     leave(path, found);
-  if (seen.info.size == 0 && !history_.contains(path)) {
-    if (!registry_->newest_at(path))
-      find_rotated(path, found);
-    return;
-  }
+  if (seen.info.size == 0 && !history_.contains(path))
+    return find_rotated(path, found);
   if (!history_.contains(path) && need_not_be_read(seen)) {
     paths_[path] = {which, seen.info.size, true};
     return;
@@ -143,9 +143,11 @@ void file_discovery::see(const sighting& seen, findings& found) {
 
 void file_discovery::see_nothing(const std::string& path, findings& found) {
   if (history_.contains(path))
-    arrive(path, nullptr, found);
-  else if (paths_.contains(path))
+    return arrive(path, nullptr, found);
+  if (paths_.contains(path))
     leave(path, found);
+  if (searched_.contains(path))
+    find_rotated(path, found);
 }
 
 /// The path leads to the file no more.
@@ -189,8 +191,9 @@ const std::string* file_discovery::base_of(const std::string& path) const {
 /// Whether it is what a copy of the file at `base` may be, or of what that was when it was last looked at: nothing else
 /// is in it, as far as beginnings tell.
 bool file_discovery::is_copy(const sighting& seen, const std::string& base) {
-  auto beginning = beginning_of(files_, seen.where);
-  auto original = beginning_of(files_, base);
+  auto beginning = beginning_of(seen).value_or(std::vector<std::byte>{});
+  auto opened = files_.open(base, open_mode::read);
+  auto original = opened ? read_beginning(**opened).value_or(std::vector<std::byte>{}) : std::vector<std::byte>{};
   auto is_part = !beginning.empty() && beginning.size() <= original.size() &&
                  std::equal(beginning.begin(), beginning.end(), original.begin());
   if (is_part)
@@ -203,11 +206,15 @@ bool file_discovery::is_copy(const sighting& seen, const std::string& base) {
 /// Something is at `path` that was not there before, or the path has a history.
 void file_discovery::arrive(const std::string& path, const sighting* seen, findings& found) {
   bring_back(path, seen, found);
-  find_rotated(path, found);
+  auto* known = seen ? registry_->find(identity_of(seen->info)) : nullptr;
+  auto goes_on = known && known->now == known_file::state::open && known->path == path;
+  if (!goes_on) // otherwise what is younger was written after it
+    find_rotated(path, found);
   if (!seen || seen->info.size == 0)
     return;
   findings newcomer;
-  add(path, *seen, false, newcomer);
+  if (add(path, *seen, false, newcomer) != added::yes && goes_on)
+    history_[path].push_back(identity_of(seen->info));
   std::ranges::move(newcomer.files, std::back_inserter(newcomers_));
   std::ranges::move(newcomer.problems, std::back_inserter(found.problems));
 }
@@ -216,33 +223,50 @@ void file_discovery::arrive(const std::string& path, const sighting* seen, findi
 void file_discovery::add_newcomers(findings& found) {
   siblings_.forget();
   for (auto& x : std::exchange(newcomers_, {})) {
-    find_rotated(x.path, found);
+    find_rotated(x.path, found, x.which.birth);
     found.files.push_back(std::move(x));
   }
 }
 
-/// What was rotated since something new was last found at `path`, and has not been seen there. What is empty yet may be
-/// filled and rotated before it is looked at again, and is not taken for seen.
-void file_discovery::find_rotated(const std::string& path, findings& found) {
-  auto rotated = siblings_.rotated(path);
-  std::ranges::sort(rotated, {}, [](const sighting& x) { return x.info.birth; });
+/// What was rotated since something new was last found at `path`, and has not been seen there; only what was born
+/// before `end`.
+void file_discovery::find_rotated(const std::string& path, findings& found, std::int64_t end) {
+  searched_.insert(path);
+  for (auto i = 0; i < max_attempts && !search(path, found, end); ++i)
+    siblings_.forget();
+}
+
+/// Returns false if names have shifted meanwhile. What is empty yet may be filled and rotated before it is looked at
+/// again, and is not taken for seen; nor is a copy of what has not been found yet, which may be all that is left of it.
+bool file_discovery::search(const std::string& path, findings& found, std::int64_t end) {
   auto newest = registry_->newest_at(path);
+  auto is_younger = [&](const sighting& x) { return newest && identity_of(x.info).birth > *newest; };
+  auto rotated = siblings_.rotated(path);
+  if (std::ranges::any_of(rotated, is_younger))
+    rotated = siblings_.rotated_at_once(path);
+  std::ranges::sort(rotated, {}, [](const sighting& x) { return x.info.birth; });
+  auto original = files_.info(path);
+  auto is_found = original && in_use_.contains(identity_of(*original));
   auto latest = newest.value_or(before_all);
-  auto oldest_empty = std::numeric_limits<std::int64_t>::max();
+  auto oldest_left = after_all;
+  auto result = added::yes;
   for (auto& x : rotated) {
     auto which = identity_of(x.info);
-    auto is_younger = newest && which.birth > *newest;
-    if (is_younger && x.info.size == 0)
-      oldest_empty = std::min(oldest_empty, which.birth);
-    else
-      latest = std::max(latest, which.birth);
-    if (is_younger && x.info.size > 0 && !registry_->find(which) && !is_copy(x, path))
-      add(path, x, true, found);
+    auto is_left = is_younger(x) && (x.info.size == 0 || which.birth > end);
+    if (is_younger(x) && !is_left && !registry_->find(which)) {
+      auto is_copied = is_copy(x, path);
+      result = is_copied ? added::yes : add(path, x, true, found);
+      is_left = is_copied ? !is_found : result != added::yes;
+    }
+    (is_left ? oldest_left : latest) = is_left ? std::min(oldest_left, which.birth) : std::max(latest, which.birth);
+    if (result == added::moved)
+      break;
   }
   // What has come to the path since it was looked at is not seen either.
-  if (auto info = files_.info(path); info && info->size > 0 && registry_->find(identity_of(*info)))
-    latest = std::max(latest, identity_of(*info).birth);
-  registry_->set_newest(path, std::min(latest, oldest_empty - 1));
+  if (original && original->size > 0 && registry_->find(identity_of(*original)))
+    latest = std::max(latest, identity_of(*original).birth);
+  registry_->set_newest(path, std::min(latest, oldest_left - 1));
+  return result != added::moved;
 }
 
 /// What was followed at `path` in an earlier run and is not finished, wherever it is now. What is still at the path was
@@ -259,26 +283,32 @@ void file_discovery::bring_back(const std::string& path, const sighting* seen, f
     place(path, which, seen, found);
 }
 
+/// It may be read to its end already, and have been removed since; that is for its reader to tell.
 void file_discovery::place(const std::string& path, const file_identity& which, const sighting* seen, findings& found) {
   auto known = *registry_->find(which);
   auto is_here = seen && identity_of(seen->info) == which;
-  if (is_here && known.head.is_head_of(beginning_of(files_, path)))
+  auto now_here = is_here ? beginning_of(*seen) : std::nullopt;
+  if (now_here && known.head.is_head_of(*now_here))
     return; // found last of all
   auto is_it = [&](const sighting& x) {
-    return identity_of(x.info) == which && known.head.is_head_of(beginning_of(files_, x.where));
+    auto beginning = identity_of(x.info) == which ? beginning_of(x) : std::nullopt;
+    return beginning && known.head.is_head_of(*beginning);
   };
   if (auto moved = siblings_.find(path, is_it))
-    return add(path, *moved, true, found);
-  if (auto copy = find_copy(path, known.head)) {
+    return go_on(path, *moved, found);
+  auto copy = find_copy(path, known.head);
+  if (copy) {
     registry_->move(which, identity_of(copy->info));
-    add(path, *copy, true, found);
+    go_on(path, *copy, found);
   } else {
-    complain(path,
-      {errc::not_found, fmt::format("{}: {} while it was not watched; what was not shipped of it by then is lost", path,
-                          is_here ? "was truncated" : "has gone")},
-      found);
+    miss(path, which, found);
   }
-  registry_->mark(which, is_here ? known_file::state::cut : known_file::state::finished);
+  if (now_here)
+    registry_->mark(which, known_file::state::cut);
+  else if (copy)
+    registry_->mark(which, known_file::state::finished);
+  else
+    in_use_.insert(which);
 }
 
 /// A file beside `path` that begins with `head` and is none that is known.
@@ -286,24 +316,62 @@ std::optional<sibling_files::sighting> file_discovery::find_copy(const std::stri
   if (head.bytes == 0)
     return std::nullopt;
   return siblings_.find(path, [&](const sighting& x) {
-    return !registry_->find(identity_of(x.info)) && head.is_head_of(beginning_of(files_, x.where));
+    auto beginning = registry_->find(identity_of(x.info)) ? std::nullopt : beginning_of(x);
+    return beginning && head.is_head_of(*beginning);
   });
 }
 
-void file_discovery::add(const std::string& path, const sighting& seen, bool is_away, findings& found) {
-  auto opened = files_.open(seen.where, open_mode::read);
+/// Nothing if it is not that file any more that is there, or cannot be read.
+std::optional<std::vector<std::byte>> file_discovery::beginning_of(const sighting& seen) {
+  auto opened = open_same(files_, seen.where, identity_of(seen.info));
+  auto beginning = opened ? read_beginning(**opened) : fail(std::move(opened.error()));
+  return beginning ? std::optional{std::move(*beginning)} : std::nullopt;
+}
+
+/// With a stream that is known.
+void file_discovery::go_on(const std::string& path, const sighting& seen, findings& found) {
+  auto which = identity_of(seen.info);
+  if (add(path, seen, true, found) == added::yes)
+    return;
+  miss(path, which, found);
+  in_use_.insert(which);
+}
+
+void file_discovery::miss(const std::string& path, const file_identity& which, findings& found) {
+  auto& known = *registry_->find(which);
+  found_file made;
+  made.path = path;
+  made.location = path;
+  made.key = known.key;
+  made.which = which;
+  made.head = known.head;
+  made.size = known.head.bytes; // at least
+  made.is_away = true;
+  made.is_missing = true;
+  found.files.push_back(std::move(made));
+}
+
+file_discovery::added file_discovery::add(
+  const std::string& path, const sighting& seen, bool is_away, findings& found) {
+  auto opened = open_same(files_, seen.where, identity_of(seen.info));
   if (!opened && opened.error().code == errc::not_found)
-    return;
-  if (!opened)
-    return complain(path, std::move(opened.error()), found);
+    return added::moved;
+  if (!opened) {
+    complain(path, std::move(opened.error()), found);
+    return added::no;
+  }
   auto entry = registry_->identify(**opened, path);
-  if (!entry)
-    return complain(path, std::move(entry.error()), found);
+  if (!entry) {
+    complain(path, std::move(entry.error()), found);
+    return added::no;
+  }
   auto& [which, known] = **entry;
-  if (!is_away)
+  if (!is_away) {
     paths_[path] = {which, seen.info.size};
+    searched_.insert(path);
+  }
   if (!in_use_.insert(which).second)
-    return;
+    return added::yes;
   complaints_.erase(path);
   found_file made;
   made.path = path;
@@ -318,6 +386,7 @@ void file_discovery::add(const std::string& path, const sighting& seen, bool is_
     made.opened = std::move(*opened);
   }
   found.files.push_back(std::move(made));
+  return added::yes;
 }
 
 void file_discovery::complain(const std::string& path, error reason, findings& found) {
@@ -338,7 +407,7 @@ expected<findings> file_discovery::look_at_truncated(const progress& x) {
     auto its_identity = identity_of(copy->info);
     registry_->move(x.which, its_identity);
     if (copy->info.size >= x.position || copy->info.size > x.acked)
-      add(x.path, *copy, true, found);
+      go_on(x.path, *copy, found);
     else // it was made before the last that was read was written
       registry_->mark(its_identity, known_file::state::finished);
   }
@@ -354,53 +423,9 @@ expected<findings> file_discovery::look_at_truncated(const progress& x) {
 }
 
 std::optional<std::filesystem::path> file_discovery::find(const std::string& path, const file_identity& which) {
-  constexpr int attempts = 3; // it may be renamed while the folder is looked through
-  for (auto i = 0; i < attempts; ++i) {
-    siblings_.forget();
-    if (auto found = siblings_.find(path, [&](const sighting& x) { return identity_of(x.info) == which; }))
-      return found->where;
-  }
-  return std::nullopt;
-}
-
-expected<findings> file_discovery::identify(const std::vector<std::string>& given) {
-  if (auto loaded = registry_->load(); !loaded)
-    return fail(std::move(loaded.error()));
-  findings found;
-  for (auto& x : given)
-    if (auto identified = identify(x))
-      found.files.push_back(std::move(*identified));
-    else
-      found.problems.push_back(std::move(identified.error()));
-  return noted(std::move(found));
-}
-
-expected<findings> file_discovery::identify_truncated(const std::string& given, const file_identity& which) {
-  registry_->mark(which, known_file::state::cut);
-  return identify(std::vector{given});
-}
-
-expected<found_file> file_discovery::identify(const std::string& given) {
-  auto opened = files_.open(given, open_mode::read);
-  if (!opened)
-    return fail(std::move(opened.error()));
-  auto info = (*opened)->info();
-  if (!info)
-    return fail(std::move(info.error()));
-  if (!info->regular)
-    return fail(errc::not_rereadable, fmt::format("{}: is a file no more; start again to read it as a pipe", given));
-  auto entry = registry_->identify(**opened);
-  if (!entry)
-    return fail(std::move(entry.error()));
-  found_file made;
-  made.path = given;
-  made.location = given;
-  made.is_followed = false;
-  made.size = info->size;
-  made.which = (*entry)->first;
-  made.key = (*entry)->second.key;
-  made.head = (*entry)->second.head;
-  return made;
+  siblings_.forget();
+  auto found = siblings_.find(path, [&](const sighting& x) { return identity_of(x.info) == which; });
+  return found ? std::optional{found->where} : std::nullopt;
 }
 
 } // namespace sluice

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +24,8 @@ struct found_file {
   file_head head;
   std::uint64_t size = 0;
   bool is_followed = true;
-  bool is_away = false; ///< It is not at its path (any more), so that nobody will write to it for long.
+  bool is_away = false;    ///< It is not at its path (any more), so that nobody will write to it for long.
+  bool is_missing = false; ///< It was followed by an earlier run and is nowhere to be seen.
   std::shared_ptr<file> opened;
 };
 
@@ -47,7 +49,11 @@ struct findings {
 ///
 /// A file is known by its identity, whatever its name. When something new is at a path, what was there before may have
 /// been rotated more than once; so the folder is searched for files with names of rotated ones that are younger than
-/// all that were there when something new was last found. They are to be read first, in the order of birth.
+/// all that were there when something new was last found. They are to be read first, in the order of birth. The same is
+/// done as long as nothing is at a path, or an empty file.
+///
+/// Names may shift at any moment. What is opened by its name is compared with what was seen there, and looked for again
+/// if it is another file. What cannot be found is left to whoever reads it, who knows how much of it is stored.
 class file_discovery {
 public:
   /// `patterns` are absolute paths or shell patterns.
@@ -107,6 +113,10 @@ private:
 
   using sighting = sibling_files::sighting;
 
+  static constexpr auto after_all = std::numeric_limits<std::int64_t>::max(); ///< Later than any file's birth.
+
+  void begin();
+  bool is_wanted(const std::string& path) const;
   std::vector<std::string> candidates(const std::set<std::filesystem::path>& changed);
   void see(const sighting& seen, findings& found);
   void see_nothing(const std::string& path, findings& found);
@@ -117,11 +127,16 @@ private:
 
   void arrive(const std::string& path, const sighting* seen, findings& found);
   void add_newcomers(findings& found);
-  void find_rotated(const std::string& path, findings& found);
+  void find_rotated(const std::string& path, findings& found, std::int64_t end = after_all);
+  bool search(const std::string& path, findings& found, std::int64_t end);
   void bring_back(const std::string& path, const sighting* seen, findings& found);
   void place(const std::string& path, const file_identity& which, const sighting* seen, findings& found);
   std::optional<sighting> find_copy(const std::string& path, const file_head& head);
-  void add(const std::string& path, const sighting& seen, bool is_away, findings& found);
+  std::optional<std::vector<std::byte>> beginning_of(const sighting& seen);
+  void go_on(const std::string& path, const sighting& seen, findings& found);
+  void miss(const std::string& path, const file_identity& which, findings& found);
+  enum class added { yes, no, moved };
+  added add(const std::string& path, const sighting& seen, bool is_away, findings& found);
   expected<found_file> identify(const std::string& given);
   void complain(const std::string& path, error reason, findings& found);
   expected<findings> noted(findings found);
@@ -133,6 +148,7 @@ private:
   std::map<std::string, occupant> paths_;
   std::set<file_identity> in_use_;                            ///< Found and not finished.
   std::map<std::string, std::vector<file_identity>> history_; ///< Of earlier runs, not looked for yet.
+  std::set<std::string> searched_;                            ///< Paths of which rotated files are looked for.
   std::map<std::string, std::string> complaints_;             ///< The last one of each path.
   std::vector<found_file> newcomers_;                         ///< Found at their paths by the present look.
   findings kept_;                                             ///< Could not be noted yet.

@@ -158,6 +158,13 @@ std::optional<std::int64_t> file_registry::newest_at(const std::string& path) co
   return found == newest_.end() ? std::nullopt : std::optional{found->second};
 }
 
+std::vector<std::string> file_registry::paths() const {
+  std::vector<std::string> result;
+  for (auto& [path, birth] : newest_)
+    result.push_back(path);
+  return result;
+}
+
 expected<void> file_registry::flush() {
   std::string text;
   for (auto& which : changed_)

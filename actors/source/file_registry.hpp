@@ -72,6 +72,8 @@ public:
   /// Birth of the newest file that was there, under any name, when something new was last found at `path`; nothing
   /// before the first time.
   std::optional<std::int64_t> newest_at(const std::string& path) const;
+  /// Those for which that is known.
+  std::vector<std::string> paths() const;
   void set_newest(const std::string& path, std::int64_t birth) { newest_[path] = birth; }
 
   /// Makes durable what has been changed.

@@ -410,6 +410,9 @@ struct file_source_state {
     if (unread > 0) {
       give_up({errc::not_rereadable, fmt::format("{}: {} with {} bytes unread", x.path, reason, unread)});
       outlet_.tell_gap(x, reason, 0, unread, env_.now(), env_.now());
+    } else if (x.is_missing) {
+      spdlog::warn("{}: {} while it was not watched, with {} bytes stored; whether there were more is not known",
+        x.path, reason, x.position);
     }
     co_await end(x);
   }

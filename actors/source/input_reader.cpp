@@ -118,6 +118,7 @@ task<result> input_reader::read_followed_file(source_input& x) {
     co_return result{outcome::truncated};
   x.head = taken->head;
   x.size = taken->size;
+  x.is_missing = false;
   x.unfinished_bytes = taken->chunk.unfinished_bytes;
   auto is_over = how.last == last_line::take;
   auto how_on = !taken->chunk.at_end ? outcome::more : is_over ? outcome::over : outcome::at_end;

@@ -36,6 +36,7 @@ source_input* input_table::add(const stream_id& id, const found_file& found, tim
   x.head = found.head;
   x.size = found.size;
   x.is_followed = found.is_followed;
+  x.is_missing = found.is_missing;
   open_.close(x);
   if (found.opened)
     use(x, found.opened);

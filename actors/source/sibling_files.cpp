@@ -1,7 +1,9 @@
 #include "actors/source/sibling_files.hpp"
 
 #include <algorithm>
+#include <iterator>
 
+#include "actors/source/file_identity.hpp"
 #include "actors/source/rotated_names.hpp"
 
 namespace sluice {
@@ -9,6 +11,9 @@ namespace sluice {
 namespace {
 
 using sighting = sibling_files::sighting;
+
+/// While names shift.
+constexpr int max_looks = 8;
 
 std::optional<sighting> youngest(
   const std::vector<sighting>& among, const std::function<bool(const sighting&)>& is_so) {
@@ -19,6 +24,12 @@ std::optional<sighting> youngest(
   return best;
 }
 
+bool are_same(const std::vector<sighting>& some, const std::vector<sighting>& others) {
+  return std::ranges::equal(some, others, [](const sighting& x, const sighting& y) {
+    return x.where == y.where && identity_of(x.info) == identity_of(y.info);
+  });
+}
+
 } // namespace
 
 std::vector<sighting> sibling_files::rotated(const std::filesystem::path& path) {
@@ -26,14 +37,41 @@ std::vector<sighting> sibling_files::rotated(const std::filesystem::path& path) 
   return beside(path, name, [&](std::string_view other) { return is_rotated_name(other, name); });
 }
 
+std::vector<sighting> sibling_files::rotated_at_once(const std::filesystem::path& path) {
+  auto seen = rotated(path);
+  for (auto i = 0; i < max_looks; ++i) {
+    folders_.erase(path.parent_path());
+    auto again = rotated(path);
+    if (are_same(again, seen))
+      break;
+    seen = std::move(again);
+  }
+  return seen;
+}
+
 std::optional<sighting> sibling_files::find(
   const std::filesystem::path& path, const std::function<bool(const sighting&)>& is_so) {
-  if (auto found = youngest(rotated(path), is_so))
-    return found;
+  std::vector<sighting> before;
+  for (auto i = 0; i < max_looks; ++i) {
+    auto seen = rotated(path);
+    if (auto found = youngest(seen, is_so))
+      return found;
+    auto further = others(path);
+    if (auto found = youngest(further, is_so))
+      return found;
+    std::ranges::move(further, std::back_inserter(seen));
+    if (i > 0 && are_same(seen, before))
+      break;
+    before = std::move(seen);
+    folders_.erase(path.parent_path());
+  }
+  return std::nullopt;
+}
+
+std::vector<sighting> sibling_files::others(const std::filesystem::path& path) {
   auto name = path.filename().string();
-  auto others = beside(path, name.substr(0, name.find('.', 1)),
+  return beside(path, name.substr(0, name.find('.', 1)),
     [&](std::string_view other) { return !is_rotated_name(other, name) && !is_compressed_name(other); });
-  return youngest(others, is_so);
 }
 
 std::vector<sighting> sibling_files::beside(

@@ -59,6 +59,7 @@ struct source_input {
   std::optional<time_point> end_since;  ///< and since when it is there;
   bool is_quiet = false;                ///< so long that a last record there is complete.
   std::optional<time_point> away_since; ///< When its path was seen to lead to it no more.
+  bool is_missing = false;              ///< It has not been seen since the agent started: its size is not known.
   bool is_late = false;                 ///< It has been away long enough: its last line is taken as it is.
   bool is_listed_as_over = false;
   std::unique_ptr<lag_limit> lag; ///< Null if nothing of it may be dropped.

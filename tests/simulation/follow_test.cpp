@@ -36,9 +36,12 @@ public:
     shipper_.start();
     for (caf::timespan at{}; at < writing_time; at += random_time(600ms))
       world_.after(at, [this] { act(); });
+    if (how_ == rotation::renames)
+      shipper_.files().interleave([this] { act_meanwhile(); });
     for (auto i = world_.random_below(6); i > 0; --i)
       world_.after(random_time(writing_time), [this] { fail(); });
     world_.run_for(writing_time + 5s);
+    shipper_.files().interleave(nullptr);
     auto done = world_.run_until([this] { return is_stored(); }, patience);
     return done ? "" : fmt::format("{} bytes are written, {} stored", written_.size(), stored().size());
   }
@@ -74,13 +77,25 @@ private:
     }
   }
 
+  /// Between two looks of the agent at names, which may shift more than once.
+  void act_meanwhile() {
+    if (may_act_ == 0 || world_.random_below(1'000) != 0)
+      return;
+    --may_act_;
+    for (auto i = world_.random_below(4); i > 0; --i) {
+      rotate();
+      act();
+    }
+  }
+
   void rotate() {
     auto& files = shipper_.files();
-    if (files.content("/logs/app.log").empty())
+    auto is_noted = files.content(sim_shipper::notes_path).find("/logs/app.log") != std::string::npos;
+    if (files.content("/logs/app.log").empty() || !is_noted) // what goes before its path was ever seen is not followed
       return;
     auto name = [](std::uint64_t number) { return fmt::format("/logs/app.log.{}", number); };
     for (auto number = ++rotations_; number > 1; --number)
-      if (files.info(name(number - 1)))
+      if (!files.content(name(number - 1)).empty())
         files.move_content(name(number - 1), name(number));
     if (how_ == rotation::renames) {
       files.move_content("/logs/app.log", name(1));
@@ -131,6 +146,7 @@ private:
   sim_shipper shipper_;
   std::string written_;
   std::uint64_t lines_ = 0, rotations_ = 10;
+  int may_act_ = 5; ///< More rotations make for more looks.
 };
 
 class follow : public testing::TestWithParam<rotation> {
@@ -143,17 +159,20 @@ protected:
 
 TEST_P(follow, stores_what_was_written_in_order_and_once_whatever_fails) {
   auto* single = std::getenv("SLUICE_SEED");
+  auto* many = std::getenv("SLUICE_SEEDS");
   std::uint64_t first = single ? std::strtoull(single, nullptr, 10) : 1;
+  std::uint64_t seeds = single ? 1 : many ? std::strtoull(many, nullptr, 10) : 100;
   if (single)
     spdlog::set_level(spdlog::level::debug);
-  for (auto seed = first; seed < first + (single ? 1 : 50); ++seed)
+  for (auto seed = first; seed < first + seeds; ++seed)
     ASSERT_EQ(follow_run(seed, GetParam()).run(), "") << "SLUICE_SEED=" << seed;
 }
 
-TEST(follow_by_copies, loses_no_generation_that_comes_and_goes_while_the_agent_is_down) {
-  constexpr std::uint64_t seed = 60;
-  if (auto failure = follow_run(seed, rotation::copies).run(); !failure.empty())
-    GTEST_SKIP() << "known and not yet repaired, seed " << seed << ": " << failure;
+// The file was empty when its truncation was noticed, and nothing was written to it any more.
+TEST(follow_by_copies, loses_no_generation_that_comes_and_goes_before_the_file_stays_empty) {
+  spdlog::set_level(spdlog::level::off);
+  EXPECT_EQ(follow_run(60, rotation::copies).run(), "");
+  spdlog::set_level(spdlog::level::info);
 }
 
 INSTANTIATE_TEST_SUITE_P(rotations, follow, testing::Values(rotation::renames, rotation::copies),

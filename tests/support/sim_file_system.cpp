@@ -150,6 +150,7 @@ private:
 };
 
 expected<std::unique_ptr<file>> sim_file_system::open(const path& where, open_mode mode) {
+  let_others_act();
   std::lock_guard guard{mutex_};
   if (auto ok = admit(where); !ok)
     return fail(ok.error());
@@ -179,6 +180,7 @@ expected<std::unique_ptr<file>> sim_file_system::standard_input() {
 }
 
 expected<file_info> sim_file_system::info(const path& where) {
+  let_others_act();
   std::lock_guard guard{mutex_};
   if (auto ok = admit(where); !ok)
     return fail(ok.error());
@@ -206,6 +208,7 @@ expected<void> sim_file_system::append(const path& where, std::string_view text)
 }
 
 expected<std::vector<std::string>> sim_file_system::list(const path& folder) {
+  let_others_act();
   std::lock_guard guard{mutex_};
   if (auto ok = admit(folder); !ok)
     return fail(ok.error());
@@ -322,6 +325,13 @@ expected<void> sim_file_system::admit(const path& where) {
   if (failing_calls_ && random_below(1'000) < failing_calls_->first)
     return fail_at(failing_calls_->second, where, "injected error");
   return {};
+}
+
+void sim_file_system::let_others_act() {
+  if (auto others = std::exchange(others_, nullptr)) {
+    others();
+    others_ = std::move(others);
+  }
 }
 
 expected<void> sim_file_system::count_change(const path& where) {

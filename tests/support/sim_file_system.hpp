@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -95,6 +96,10 @@ public:
   /// Bytes that were read from it.
   std::uint64_t taken_from_pipe(const path& where) const;
 
+  /// Is called before each look at names or what they lead to (open, info, list), with what other programs do at that
+  /// moment; not while it is running itself.
+  void interleave(std::function<void()> others) { others_ = std::move(others); }
+
   // -- the seam ---------------------------------------------------------------
 
   expected<std::unique_ptr<file>> open(const path& where, open_mode mode) override;
@@ -128,6 +133,7 @@ private:
   expected<void> check_power(const path& where) const;
   /// Whether a call may begin.
   expected<void> admit(const path& where);
+  void let_others_act();
   expected<void> count_change(const path& where);
   file_info info_of(const inode& node) const;
   /// Tells whoever watches its folder.
@@ -149,6 +155,7 @@ private:
   expected<void> truncate_file(inode& node, const path& where, std::uint64_t size);
 
   mutable std::mutex mutex_;
+  std::function<void()> others_;
   std::mt19937_64 rng_;
   names names_;
   names durable_names_;

@@ -16,22 +16,22 @@ using testing::IsEmpty;
 class source_discovery : public testing::Test {
 protected:
   void SetUp() override {
-    ASSERT_TRUE(files_.create_folders("/state"));
+    ASSERT_TRUE(files_->create_folders("/state"));
     start({"/logs/app.log"});
   }
 
   /// Another run of the agent.
   void start(std::vector<std::string> patterns) {
     discovery_ = std::make_unique<file_discovery>(
-      files_, std::make_shared<file_registry>(files_, "/state/notes"), std::move(patterns));
+      *files_, std::make_shared<file_registry>(*files_, "/state/notes"), std::move(patterns));
   }
 
-  void put(const std::string& name, std::string content) { files_.set_content("/logs/" + name, std::move(content)); }
+  void put(const std::string& name, std::string content) { files_->set_content("/logs/" + name, std::move(content)); }
   void rename(const std::string& from, const std::string& to) {
-    ASSERT_TRUE(files_.rename("/logs/" + from, "/logs/" + to));
+    ASSERT_TRUE(files_->rename("/logs/" + from, "/logs/" + to));
   }
-  std::string content(const std::string& name) { return files_.content("/logs/" + name); }
-  file_identity identity(const std::string& name) { return identity_of(files_.info("/logs/" + name).value()); }
+  std::string content(const std::string& name) { return files_->content("/logs/" + name); }
+  file_identity identity(const std::string& name) { return identity_of(files_->info("/logs/" + name).value()); }
 
   findings look(std::set<std::filesystem::path> changed = {{}}) {
     news_.changed = std::move(changed);
@@ -49,13 +49,15 @@ protected:
     return result;
   }
 
+  static std::string text_of(const found_file& x) { return std::string{as_text(read_beginning(*x.opened).value())}; }
+
   findings cut(const found_file& x, std::uint64_t read, std::optional<std::uint64_t> acked = {}) {
     return discovery_->look_at_truncated({x.path, x.which, x.key, x.head, read, acked.value_or(read)}).value();
   }
 
   void finish(const found_file& x) { news_.finished.push_back({x.which, x.key}); }
 
-  sim_file_system files_{1};
+  std::unique_ptr<sim_file_system> files_ = std::make_unique<sim_file_system>(1);
   std::unique_ptr<file_discovery> discovery_;
   file_discovery::news news_;
 };
@@ -111,7 +113,7 @@ TEST_F(source_discovery, tells_of_a_rotation_and_where_the_file_is_now) {
 TEST_F(source_discovery, tells_that_a_file_has_gone) {
   put("app.log", "1\n");
   look();
-  ASSERT_TRUE(files_.remove("/logs/app.log"));
+  ASSERT_TRUE(files_->remove("/logs/app.log"));
   auto found = look();
   ASSERT_EQ(found.changes.size(), 1);
   EXPECT_TRUE(found.changes[0].is_away);
@@ -178,14 +180,89 @@ TEST_F(source_discovery, passes_over_after_a_restart_what_is_finished) {
   EXPECT_THAT(names(look()), ElementsAre("app.log"));
 }
 
-TEST_F(source_discovery, says_once_what_cannot_be_found_again) {
+// It was taken for finished, and said to be lost.
+TEST_F(source_discovery, leaves_to_its_reader_what_cannot_be_found_again) {
+  put("app.log", "1\n");
+  auto file = look().files.at(0);
+  ASSERT_TRUE(files_->remove("/logs/app.log"));
+  for (auto i = 0; i < 2; ++i) {
+    start({"/logs/app.log"});
+    auto found = look();
+    EXPECT_THAT(found.problems, IsEmpty());
+    ASSERT_EQ(found.files.size(), 1);
+    EXPECT_EQ(found.files[0].key, file.key);
+    EXPECT_TRUE(found.files[0].is_missing);
+  }
+  finish(file);
+  look();
+  start({"/logs/app.log"});
+  EXPECT_THAT(names(look()), IsEmpty());
+}
+
+TEST_F(source_discovery, leaves_to_its_reader_what_was_truncated_without_a_copy) {
+  put("app.log", "first\n");
+  auto file = look().files.at(0);
+  put("app.log", "second\n");
+  start({"/logs/app.log"});
+  auto found = look();
+  ASSERT_THAT(names(found), ElementsAre("(app.log)", "app.log"));
+  EXPECT_EQ(found.files[0].key, file.key);
+  EXPECT_TRUE(found.files[0].is_missing);
+  EXPECT_NE(found.files[1].key, file.key);
+  EXPECT_THAT(names(cut(found.files[0], 6)), IsEmpty()) << "that is known";
+}
+
+TEST_F(source_discovery, finds_what_was_rotated_though_its_path_stays_empty_or_leads_to_nothing) {
   put("app.log", "1\n");
   look();
-  ASSERT_TRUE(files_.remove("/logs/app.log"));
-  start({"/logs/app.log"});
-  EXPECT_EQ(look().problems.size(), 1);
-  start({"/logs/app.log"});
-  EXPECT_THAT(look().problems, IsEmpty());
+  rename("app.log", "app.log.3");
+  put("app.log.2", "2\n");
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.2)"));
+  put("app.log.1", "3\n");
+  put("app.log", "");
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.1)"));
+  put("app.log.0", "4\n");
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.0)"));
+  put("app.log.00", "5\n");
+  start({"/logs/*.log"});
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.3)", "(app.log.2)", "(app.log.1)", "(app.log.0)", "(app.log.00)"));
+}
+
+TEST_F(source_discovery, finds_the_copy_of_what_stood_in_an_empty_file_between_two_looks) {
+  put("app.log", "1\n");
+  auto file = look().files.at(0);
+  put("app.log.2", "1\n");
+  put("app.log", "");
+  EXPECT_THAT(names(cut(file, 2)), ElementsAre("(app.log.2)"));
+  put("app.log.1", "2\n");
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.1)"));
+}
+
+// What was opened by its name was not compared with what had been seen there.
+TEST_F(source_discovery, finds_all_in_order_while_names_shift) {
+  for (auto moment = 0; moment < 40; ++moment) {
+    files_ = std::make_unique<sim_file_system>(1);
+    SetUp();
+    put("app.log", "1\n");
+    look();
+    rename("app.log", "app.log.2");
+    put("app.log.1", "2\n");
+    put("app.log", "3\n");
+    auto left = moment;
+    files_->interleave([&] {
+      if (left-- != 0)
+        return;
+      rename("app.log.2", "app.log.3");
+      rename("app.log.1", "app.log.2");
+      rename("app.log", "app.log.1");
+      put("app.log", "4\n");
+    });
+    std::string seen;
+    for (auto i = 0; i < 3; ++i)
+      for (auto& x : look().files)
+        seen += text_of(x);
+    EXPECT_EQ(seen, left < 0 ? "2\n3\n4\n" : "2\n3\n") << "at moment " << moment;
+  }
 }
 
 TEST_F(source_discovery, finds_the_copy_of_what_was_truncated) {
@@ -316,7 +393,7 @@ TEST_F(source_discovery, hands_over_no_more_open_files_than_it_may) {
 
 TEST_F(source_discovery, hands_over_nothing_that_is_not_noted) {
   put("app.log", "1\n");
-  files_.fail_write(1, errc::storage_full);
+  files_->fail_write(1, errc::storage_full);
   EXPECT_FALSE(discovery_->look({.changed = {{}}, .heads = {}, .finished = {}}));
   EXPECT_THAT(names(look()), ElementsAre("app.log"));
 }
