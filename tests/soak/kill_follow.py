@@ -104,21 +104,31 @@ class Writer(threading.Thread):
             time.sleep(0.05)
 
     def _rotate(self):
+        if self._rotator:
+            self._rotator.join()
         self.rotations += 1
-        name = self.path.with_name(f"app.log.{self.rotations}" if self._options.names == "numbers" else
-                                   f"app.log-{20260101 + self.rotations}")
+        name = self._free_name()
         if self._options.rotation == "rename":
             self._rename(name)
         elif self._options.writer == "waits":
             self._copy_and_truncate(name, 0)
         else:
-            if self._rotator:
-                self._rotator.join()
             self._rotator = threading.Thread(target=self._copy_and_truncate,
                                              args=(name, self._random.choice((0, 0.001, 0.05))), daemon=True)
             self._rotator.start()
         self._kept.append((name, self.lines))
         self._remove_what_is_stored()
+
+    def _free_name(self):
+        if self._options.names == "dates":
+            return self.path.with_name(f"app.log-{20260101 + self.rotations}")
+        if self._options.names == "numbers":
+            return self.path.with_name(f"app.log.{self.rotations}")
+        for age, (name, line) in zip(range(len(self._kept), 0, -1), list(self._kept)):  # the oldest first
+            moved = self.path.with_name(f"app.log.{age + 1}")
+            name.rename(moved)
+            self._kept[len(self._kept) - age] = (moved, line)
+        return self.path.with_name("app.log.1")
 
     def _rename(self, name):
         self.path.rename(name)
@@ -134,7 +144,7 @@ class Writer(threading.Thread):
         time.sleep(pause)
         os.truncate(self.path, 0)
         if self._options.writer == "goes-on":
-            self.copies.append(self.written.parent / f"copy-{name.name}")
+            self.copies.append(self.written.parent / f"copy-{self.rotations}")
             os.link(name, self.copies[-1])
 
     def _remove_what_is_stored(self):
@@ -248,7 +258,8 @@ def arguments(given=None):
     made.add_argument("--rotation", choices=("rename", "copytruncate"), default="rename")
     made.add_argument("--writer", choices=("waits", "goes-on"), default="waits",
                       help="what the writer does during copytruncate (default: %(default)s)")
-    made.add_argument("--names", choices=("numbers", "dates"), default="numbers", help="of rotated files")
+    made.add_argument("--names", choices=("shift", "numbers", "dates"), default="shift",
+                      help="of rotated files: app.log.1 becomes app.log.2 each time, app.log.N, app.log-DATE (default: %(default)s)")
     made.add_argument("--keep-rotated", type=int, default=4,
                       help="rotated files that are left even when they are stored (default: %(default)s)")
     made.add_argument("--ship", type=shlex.split, default=[], metavar="ARGUMENTS", help="more for `sluice ship`")
