@@ -270,7 +270,10 @@ expected<spool_config> make_spool_config(
   made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(slot->opened));
   made.limits = options.spool;
   made.takes_all = options.overload.policy == overload_policy::spill;
-  made.drops_oldest = options.overload.policy == overload_policy::drop_oldest;
+  if (options.overload.policy == overload_policy::drop_oldest)
+    made.when_full = spool_overflow::drop_oldest;
+  if (options.overload.policy == overload_policy::drop_newest)
+    made.when_full = spool_overflow::drop_newest;
   if (options.deadline.count() == 0)
     made.give_up_after = first_connection_patience;
   return made;

@@ -1,19 +1,11 @@
 #include "actors/source/outlet.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
-#include <spdlog/spdlog.h>
 
 #include "actors/runtime/environment.hpp"
 #include "actors/stats/metrics.hpp"
 
 namespace sluice {
-
-namespace {
-
-/// How often at most the log tells of what is dropped.
-constexpr std::chrono::seconds word_interval{10};
-
-} // namespace
 
 void outlet::hand_on(source_input& x, file_chunk taken) {
   if (!x.lag)
@@ -66,18 +58,11 @@ void outlet::count_dropped(std::string_view reason, std::uint32_t records, std::
     return;
   metrics_.received(records, bytes);
   metrics_.discarded(reason, records);
-  dropped_reason_ = reason;
-  dropped_records_ += records;
-  if (self_->clock().now() >= next_word_)
-    say_dropped();
+  notice_.add(reason, records, self_->clock().now());
 }
 
 void outlet::say_dropped() {
-  if (dropped_records_ == 0)
-    return;
-  spdlog::warn("source: more comes in than goes out: {} records dropped ({})", dropped_records_, dropped_reason_);
-  dropped_records_ = 0;
-  next_word_ = self_->clock().now() + word_interval;
+  notice_.say(self_->clock().now());
 }
 
 } // namespace sluice

@@ -7,6 +7,7 @@
 #include "actors/source/chunk_reader.hpp"
 #include "actors/source/input_table.hpp"
 #include "actors/source/overload.hpp"
+#include "actors/stats/drop_notice.hpp"
 #include "messages/buffer_pool.hpp"
 
 namespace sluice {
@@ -46,9 +47,7 @@ private:
   input_table& inputs_;
   std::shared_ptr<buffer_pool> pool_;
   batcher_actor next_;
-  std::string_view dropped_reason_;
-  std::uint64_t dropped_records_ = 0; ///< Not logged yet.
-  caf::actor_clock::time_point next_word_ = caf::actor_clock::time_point::min();
+  drop_notice notice_{"source"};
 };
 
 } // namespace sluice

@@ -16,7 +16,9 @@
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
+#include "actors/stats/drop_notice.hpp"
 #include "actors/stats/metrics.hpp"
+#include "actors/storage/gap_frame.hpp"
 
 namespace sluice {
 
@@ -31,9 +33,6 @@ constexpr std::chrono::milliseconds commit_interval{5};
 
 /// How long it waits after a failure of the disk.
 constexpr std::chrono::seconds retry_interval{1};
-
-/// Of gaps, and of what is discarded.
-constexpr std::string_view drop_reason = "drop_oldest";
 
 /// What is done with the log at once, away from the actor.
 struct spool_job {
@@ -60,7 +59,7 @@ spool_outcome perform(spool_log& log, const spool_job& job, std::size_t window_b
   result.written = log.waiting();
   result.written.remove(before);
   if (job.drops)
-    result.dropped = log.drop_oldest(drop_reason, now);
+    result.dropped = log.drop_oldest(gap_reason::drop_oldest, now);
   if (job.reads)
     result.out = log.read(window_bytes);
   result.reclaimed = log.reclaim(now);
@@ -326,13 +325,38 @@ struct spool_state {
       return made;
     for (std::size_t bytes = 0; !frames_.empty(); frames_.pop_front()) {
       auto& next = frames_.front();
+      if (config_.when_full == spool_overflow::drop_newest && !log_->has_room(bytes + next.size()))
+        drop(next);
       bytes += next.size();
       if (!has_room(bytes) || (!made.frames.empty() && bytes > max_commit_bytes))
         break;
       made.frames.push_back(next);
     }
-    made.drops = config_.drops_oldest && may_drop_ && made.frames.empty() && !frames_.empty();
+    made.drops =
+      config_.when_full == spool_overflow::drop_oldest && may_drop_ && made.frames.empty() && !frames_.empty();
     return made;
+  }
+
+  /// Puts a gap in the place of a frame that has come and finds no room.
+  void drop(frame& x) {
+    auto& header = x.header();
+    if (header.kind == frame_kind::gap)
+      return;
+    spool_content gone{header.stored_records(), header.source_bytes()};
+    auto gap =
+      make_gap(header, {.position = header.position_begin}, header.end_point(), gap_reason::drop_newest, env_.now());
+    metrics_.hold(-static_cast<std::int64_t>(gone.records), -static_cast<std::int64_t>(gone.bytes));
+    queued_.remove(gone);
+    queued_frame_bytes_ -= x.size();
+    queued_frame_bytes_ += gap.size();
+    count_dropped(gap_reason::drop_newest, gone);
+    x = std::move(gap);
+  }
+
+  void count_dropped(std::string_view reason, const spool_content& gone) {
+    received_.remove(gone);
+    metrics_.discarded(reason, gone.records);
+    notice_.add(reason, gone.records, self_->clock().now());
   }
 
   /// What was read before the input ended must not be lost for want of room.
@@ -349,7 +373,8 @@ struct spool_state {
   /// Until there may be something to do.
   task<void> rest() {
     auto pause = time_to_retry();
-    if (!frames_.empty() && has_room(frames_.front().size()))
+    auto drops = config_.when_full == spool_overflow::drop_newest;
+    if (!frames_.empty() && (drops || has_room(frames_.front().size())))
       pause = std::max(pause, time_to_next_commit());
     if (pause > caf::timespan::zero())
       co_await wake_.wait_for(pause);
@@ -368,8 +393,7 @@ struct spool_state {
       fail_for_now(result.dropped.error());
     } else if (job.drops) {
       may_drop_ = result.dropped->records > 0;
-      received_.remove(*result.dropped);
-      metrics_.discarded(drop_reason, result.dropped->records);
+      count_dropped(gap_reason::drop_oldest, *result.dropped);
     }
     if (!result.out) {
       fail_for_now(result.out.error());
@@ -512,6 +536,7 @@ struct spool_state {
     if (!cleared)
       complain(cleared.error());
     is_finished_ = true;
+    notice_.say(self_->clock().now());
     publish();
     answer_drain(std::move(*drained_));
   }
@@ -544,6 +569,7 @@ struct spool_state {
   std::vector<caf::typed_response_promise<void>> flushes_;
   spool_content received_, sent_; ///< Since the start.
   spool_status spool_;
+  drop_notice notice_{"spool"};
   error last_error_;
   caf::disposable patience_;
   signal wake_;

@@ -14,11 +14,18 @@ namespace sluice {
 
 struct environment;
 
+/// What a spool does when it is full.
+enum class spool_overflow {
+  block,       ///< It takes no more.
+  drop_oldest, ///< What waits longest and is not being sent goes.
+  drop_newest, ///< What comes goes.
+};
+
 struct spool_config {
   std::filesystem::path folder;
   spool_limits limits;
-  bool takes_all = false;    ///< Streams too whose source can be read again.
-  bool drops_oldest = false; ///< When it is full; otherwise it takes no more.
+  bool takes_all = false; ///< Streams too whose source can be read again.
+  spool_overflow when_full = spool_overflow::block;
   /// Bytes of frames that may be handed on and not acknowledged.
   std::size_t window_bytes = 8 * 1024 * 1024;
   /// Once the input has ended, how long after its start a drain still waits for a receiver that has never answered; for

@@ -316,11 +316,13 @@ class Proxy:
     """Stands between shipper and receiver, keeps what passes, and can hold back what the shipper sends.
 
     With `hold_after`, so many bytes of the shipper pass, over all connections; then nothing does until `release`.
+    With `bytes_per_second`, they pass steadily and no faster.
     """
 
-    def __init__(self, upstream_port, hold_after=None):
+    def __init__(self, upstream_port, hold_after=None, bytes_per_second=None):
         self._upstream = upstream_port
         self._left = hold_after
+        self._rate = bytes_per_second
         self._lock = threading.Lock()
         self._held, self._released = threading.Event(), threading.Event()
         self._sockets = []
@@ -382,6 +384,8 @@ class Proxy:
                 if is_held:
                     data = self._pass(target, data)
                 target.sendall(data)
+                if is_held and self._rate:
+                    time.sleep(len(data) / self._rate)
             target.shutdown(socket.SHUT_WR)
         except OSError:
             pass

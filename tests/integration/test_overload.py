@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import assert_same, log_lines
+from support import Proxy, assert_same, log_lines
 
 # More than what waits in memory (32 MiB) and on disk together.
 LINES = 600_000
@@ -88,6 +88,20 @@ def test_drop_newest_keeps_the_oldest_and_counts_the_others(sluice):
     # What fits into memory and onto disk came first.
     assert numbers[:100_000] == list(range(100_000))
     assert numbers[-1] < LINES - 10_000
+
+
+def test_drop_newest_drops_rather_than_make_a_writer_as_slow_as_the_receiver(sluice):
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, bytes_per_second=4_000_000) as proxy:
+        ship = sluice.start_ship(proxy, "-", "--policy", "drop-newest", "--spool-max-size", "32MiB", "--compression",
+                                 "none", stdin=subprocess.PIPE)
+        for begin in range(0, LINES, 10_000):
+            ship.stdin.write(numbered_lines(begin, begin + 10_000))
+        ship.stdin.close()
+        assert ship.wait() == 0, ship
+    numbers = [number_of(line) for line in sluice.query(receiver).splitlines()]
+    assert numbers == sorted(set(numbers))
+    assert is_everything(numbers, gaps(sluice, receiver), "drop_newest")
 
 
 def test_drop_oldest_keeps_the_newest_and_counts_the_others(sluice):

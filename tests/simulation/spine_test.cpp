@@ -48,7 +48,7 @@ TEST_F(spine, loses_and_doubles_nothing_whatever_fails) {
     ASSERT_EQ(result.failure, "") << fmt::format("seed {}; to replay it: deploy/test --seed {}", seed, seed);
   }
   fmt::print("{} seeds: {}\n", runs, to_string(seen));
-  if (runs >= 100)
+  if (runs >= 2'000)
     for (auto* what : {"lost connections", "partitions", "slow peers", "frozen processes", "clock jumps",
            "receiver crashes", "actors killed", "files renamed", "files truncated", "pipes torn", "shipper kills",
            "shippers fenced", "full disks", "failing disks", "torn tails", "records doubly sent", "records made again"})

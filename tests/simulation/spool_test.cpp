@@ -69,6 +69,7 @@ struct spool_coverage {
 enum class spool_use {
   block,       ///< A pipe, whose reading stops when the spool is full.
   drop_oldest, ///< A pipe; the spool drops its oldest when it is full.
+  drop_newest, ///< A pipe; the spool drops what comes when it is full.
   spill,       ///< A file, which some processes ship through the spool and some past it.
 };
 
@@ -156,7 +157,10 @@ private:
     made.limits.least_segment_bytes = 1024 + seed_ % 8 * 1024;
     made.limits.max_bytes = 16 * 1024 + seed_ % 5 * 64 * 1024;
     made.window_bytes = 1 + seed_ % 7 * 4 * 1024;
-    made.drops_oldest = use_ == spool_use::drop_oldest;
+    if (use_ == spool_use::drop_oldest)
+      made.when_full = spool_overflow::drop_oldest;
+    if (use_ == spool_use::drop_newest)
+      made.when_full = spool_overflow::drop_newest;
     made.takes_all = world_.random_below(3) != 0;
     return made;
   }
@@ -399,8 +403,13 @@ TEST_F(spool_simulation, stores_once_what_was_confirmed) {
   EXPECT_EQ(seen.dropped, 0u);
 }
 
-TEST_F(spool_simulation, accounts_for_what_it_drops) {
+TEST_F(spool_simulation, accounts_for_the_oldest_that_it_drops) {
   if (run_seeds(spool_use::drop_oldest))
+    EXPECT_GT(seen.dropped, 0u);
+}
+
+TEST_F(spool_simulation, accounts_for_the_newest_that_it_drops) {
+  if (run_seeds(spool_use::drop_newest))
     EXPECT_GT(seen.dropped, 0u);
 }
 
