@@ -26,16 +26,8 @@ expected<findings> file_discovery::look(const news& since) {
     return fail(std::move(loaded.error()));
   siblings_.forget();
   may_open_ = since.max_opened;
-  // What a file holds may be another stream by now.
-  auto is_still = [this](const auto& x) {
-    auto* known = registry_->find(x.which);
-    return known && known->key == x.key && known->now == known_file::state::open;
-  };
-  for (auto& x : since.heads)
-    if (is_still(x))
-      registry_->set_head(x.which, x.head);
   for (auto& x : since.finished)
-    if (is_still(x)) {
+    if (is_still(x.which, x.key)) {
       registry_->mark(x.which, known_file::state::finished);
       in_use_.erase(x.which);
     }
@@ -65,6 +57,19 @@ expected<findings> file_discovery::look(const news& since) {
       see_nothing(path, found);
   }
   return noted(std::move(found));
+}
+
+expected<void> file_discovery::note_head(const file_identity& which, const id128& key, const file_head& head) {
+  if (!is_still(which, key))
+    return {};
+  registry_->set_head(which, head);
+  return registry_->flush();
+}
+
+/// What a file holds may be another stream by now.
+bool file_discovery::is_still(const file_identity& which, const id128& key) const {
+  auto* known = registry_->find(which);
+  return known && known->key == key && known->now == known_file::state::open;
 }
 
 void file_discovery::begin() {

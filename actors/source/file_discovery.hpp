@@ -63,12 +63,6 @@ public:
   /// What has happened since the last look.
   struct news {
     std::set<std::filesystem::path> changed; ///< Where to look; everywhere if it holds an empty path.
-    struct grown_head {
-      file_identity which;
-      id128 key{};
-      file_head head;
-    };
-    std::vector<grown_head> heads;
     struct finished_file {
       file_identity which;
       id128 key{};
@@ -79,6 +73,10 @@ public:
 
   /// Fails if it is not known what the agent has read before, or cannot be noted.
   expected<findings> look(const news& since);
+
+  /// A file has grown to have this head. What was read of it may be handed on only once that is noted: were it stored
+  /// and the head lost, another generation with the same shorter head would be taken for the rest of it.
+  expected<void> note_head(const file_identity& which, const id128& key, const file_head& head);
 
   /// A file as far as it has been read.
   struct progress {
@@ -116,6 +114,7 @@ private:
   static constexpr auto after_all = std::numeric_limits<std::int64_t>::max(); ///< Later than any file's birth.
 
   void begin();
+  bool is_still(const file_identity& which, const id128& key) const;
   bool is_wanted(const std::string& path) const;
   std::vector<std::string> candidates(const std::set<std::filesystem::path>& changed);
   void see(const sighting& seen, findings& found);

@@ -332,19 +332,29 @@ struct file_source_state {
   }
 
   task<outcome> read(input& x) {
-    auto had_full_head = x.head.is_full();
+    auto noted = x.head;
     auto result = co_await reader_.read(x);
     if (x.opened)
       inputs_.use(x, x.opened);
+    if (x.head != noted)
+      if (auto made = co_await note_head(x); !made) {
+        x.head = noted;
+        result = {outcome::failed, {}, std::move(made.error())};
+      }
     if (result.failure)
       give_up(*result.failure);
-    if (x.is_followed && x.head.is_full() && !had_full_head)
-      news_.heads.push_back({x.which, x.stream.source, x.head});
     if (result.taken)
       hand_on(x, std::move(*result.taken), result.dropped);
     if (x.pipe && result.how == outcome::more)
       self_->send(next_, idle_atom_v, x.stream);
     co_return result.how;
+  }
+
+  task<expected<void>> note_head(const input& x) {
+    co_return co_await run_blocking(
+      self_, env_.io, [discovery = discovery_, which = x.which, key = x.stream.source, head = x.head] {
+        return discovery->note_head(which, key, head);
+      });
   }
 
   void hand_on(input& x, file_chunk taken, const std::optional<dropped_records>& gone) {

@@ -18,6 +18,20 @@ constexpr auto patience = 200s;
 
 enum class rotation { renames, copies };
 
+/// What is stored of the log, as it was written.
+std::string stored_by(sim_receiver& receiver) {
+  std::string found;
+  auto writer = make_query_writer(query_format::raw, [&](byte_view bytes) {
+    found += as_text(bytes);
+    return true;
+  });
+  query_options query;
+  query.labels = {{"source", "/logs/app.log"}};
+  EXPECT_TRUE(run_query(receiver.files(), receiver.folder(), query, *writer, [](const damage&) {}));
+  writer->finish();
+  return found;
+}
+
 /// A program writes and rotates a log, and an agent follows it; both machines fail now and then.
 class follow_run {
 public:
@@ -43,7 +57,7 @@ public:
     world_.run_for(writing_time + 5s);
     shipper_.files().interleave(nullptr);
     auto done = world_.run_until([this] { return is_stored(); }, patience);
-    return done ? "" : fmt::format("{} bytes are written, {} stored", written_.size(), stored().size());
+    return done ? "" : fmt::format("{} bytes are written, {} stored", written_.size(), stored_by(receiver_).size());
   }
 
 private:
@@ -124,20 +138,7 @@ private:
 
   bool is_stored() {
     world_.run_for(1s);
-    return stored() == written_;
-  }
-
-  std::string stored() {
-    std::string found;
-    auto writer = make_query_writer(query_format::raw, [&](byte_view bytes) {
-      found += as_text(bytes);
-      return true;
-    });
-    query_options query;
-    query.labels = {{"source", "/logs/app.log"}};
-    EXPECT_TRUE(run_query(receiver_.files(), receiver_.folder(), query, *writer, [](const damage&) {}));
-    writer->finish();
-    return found;
+    return stored_by(receiver_) == written_;
   }
 
   rotation how_;
@@ -149,10 +150,71 @@ private:
   int may_act_ = 5; ///< More rotations make for more looks.
 };
 
-class follow : public testing::TestWithParam<rotation> {
+class follow_base : public testing::Test {
 protected:
   void SetUp() override { spdlog::set_level(spdlog::level::off); }
   void TearDown() override { spdlog::set_level(spdlog::level::info); }
+};
+
+class follow : public follow_base, public testing::WithParamInterface<rotation> {};
+
+/// An agent finds a log with its first line, and stores the next, which leave it shorter than a whole head.
+class follow_grown_file : public follow_base {
+protected:
+  follow_grown_file() {
+    files_.set_content("/state/made", "");
+    files_.set_content(log_, "");
+  }
+
+  void TearDown() override {
+    shipper_.kill();
+    follow_base::TearDown();
+  }
+
+  void find_it() {
+    ASSERT_TRUE(receiver_.start());
+    shipper_.start();
+    files_.append_content(log_, line_);
+    ASSERT_TRUE(is_stored(line_));
+  }
+
+  void let_it_grow() { files_.append_content(log_, first_.substr(line_.size())); }
+
+  void find_it_and_store_its_growth() {
+    find_it();
+    let_it_grow();
+    ASSERT_TRUE(is_stored(first_));
+    shipper_.kill();
+  }
+
+  bool is_stored(const std::string& text) {
+    return world_.run_until([&] { return stored_by(receiver_) == text; }, patience);
+  }
+
+  static ship_pipeline_config config() {
+    ship_pipeline_config made;
+    made.source.producer.fill(1);
+    made.source.follow.patterns = {"/logs/app.log"};
+    made.ship.to = {receiver_address};
+    return made;
+  }
+
+  /// Begins with the line with which the log is found.
+  static std::string lines(std::size_t bytes, char filling) {
+    auto text = line_;
+    for (; text.size() < bytes; text += '\n')
+      text += std::string(49, filling);
+    return text;
+  }
+
+  static inline const std::string line_ = "found with this\n";
+  const std::string log_ = "/logs/app.log";
+  const std::string first_ = lines(500, '1');
+  const std::string second_ = lines(600, '2');
+  sim_world world_{1};
+  sim_receiver receiver_{world_, receiver_address, 1, {}, {}};
+  sim_shipper shipper_{world_, "agent", 1, config()};
+  sim_file_system& files_ = shipper_.files();
 };
 
 } // namespace
@@ -173,6 +235,36 @@ TEST(follow_by_copies, loses_no_generation_that_comes_and_goes_before_the_file_s
   spdlog::set_level(spdlog::level::off);
   EXPECT_EQ(follow_run(60, rotation::copies).run(), "");
   spdlog::set_level(spdlog::level::info);
+}
+
+// Its head was noted as it was when the file was found: what was there next was taken for the same file.
+TEST_F(follow_grown_file, is_told_from_what_was_written_after_it_was_truncated) {
+  find_it_and_store_its_growth();
+  files_.set_content(log_ + ".1", first_);
+  files_.set_content(log_, second_);
+  shipper_.start();
+  EXPECT_TRUE(is_stored(first_ + second_));
+}
+
+TEST_F(follow_grown_file, is_told_from_a_file_that_has_its_inode_next) {
+  files_.forget_births();
+  find_it_and_store_its_growth();
+  auto gone = files_.info(log_).value().inode;
+  files_.remove_content(log_);
+  files_.set_content(log_, second_);
+  ASSERT_EQ(files_.info(log_).value().inode, gone);
+  shipper_.start();
+  EXPECT_TRUE(is_stored(first_ + second_));
+}
+
+TEST_F(follow_grown_file, is_not_stored_while_its_head_cannot_be_noted) {
+  find_it();
+  files_.set_capacity(files_.used_bytes());
+  let_it_grow();
+  world_.run_for(30s);
+  EXPECT_EQ(stored_by(receiver_), line_);
+  files_.set_capacity(1 << 20);
+  EXPECT_TRUE(is_stored(first_));
 }
 
 INSTANTIATE_TEST_SUITE_P(rotations, follow, testing::Values(rotation::renames, rotation::copies),

@@ -385,7 +385,7 @@ TEST_F(source_discovery, hands_over_no_more_open_files_than_it_may) {
   start({"/logs/*"});
   for (auto name : {"a", "b", "c"})
     put(name, name);
-  auto found = discovery_->look({.changed = {{}}, .heads = {}, .finished = {}, .max_opened = 2}).value();
+  auto found = discovery_->look({.changed = {{}}, .finished = {}, .max_opened = 2}).value();
   ASSERT_EQ(found.files.size(), 3);
   EXPECT_TRUE(found.files[1].opened);
   EXPECT_FALSE(found.files[2].opened);
@@ -394,7 +394,7 @@ TEST_F(source_discovery, hands_over_no_more_open_files_than_it_may) {
 TEST_F(source_discovery, hands_over_nothing_that_is_not_noted) {
   put("app.log", "1\n");
   files_->fail_write(1, errc::storage_full);
-  EXPECT_FALSE(discovery_->look({.changed = {{}}, .heads = {}, .finished = {}}));
+  EXPECT_FALSE(discovery_->look({.changed = {{}}, .finished = {}}));
   EXPECT_THAT(names(look()), ElementsAre("app.log"));
 }
 
