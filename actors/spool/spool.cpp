@@ -8,7 +8,6 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
-#include <caf/telemetry/metric_registry.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 #include <spdlog/spdlog.h>
@@ -16,8 +15,8 @@
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
-#include "actors/stats/drop_notice.hpp"
-#include "actors/stats/metrics.hpp"
+#include "actors/spool/spool_account.hpp"
+#include "actors/spool/spool_job.hpp"
 #include "actors/storage/gap_frame.hpp"
 
 namespace sluice {
@@ -34,38 +33,6 @@ constexpr std::chrono::milliseconds commit_interval{5};
 /// How long it waits after a failure of the disk.
 constexpr std::chrono::seconds retry_interval{1};
 
-/// What is done with the log at once, away from the actor.
-struct spool_job {
-  std::vector<frame> frames; ///< To be written.
-  bool drops = false;        ///< The oldest is to make room.
-  bool reads = false;
-
-  bool is_nothing() const noexcept { return frames.empty() && !drops && !reads; }
-};
-
-struct spool_outcome {
-  std::vector<expected<ack>> answers; ///< One per frame.
-  spool_content written;
-  expected<spool_content> dropped;
-  expected<std::vector<frame>> out;
-  expected<void> reclaimed;
-};
-
-spool_outcome perform(spool_log& log, const spool_job& job, std::size_t window_bytes, timestamp now) {
-  spool_outcome result;
-  auto before = log.waiting();
-  if (!job.frames.empty())
-    result.answers = log.append(job.frames, now);
-  result.written = log.waiting();
-  result.written.remove(before);
-  if (job.drops)
-    result.dropped = log.drop_oldest(gap_reason::drop_oldest, now);
-  if (job.reads)
-    result.out = log.read(window_bytes);
-  result.reclaimed = log.reclaim(now);
-  return result;
-}
-
 struct spool_state {
   static inline const char* name = "spool";
 
@@ -80,15 +47,8 @@ struct spool_state {
   };
 
   spool_state(spool_actor::pointer self, environment& env, spool_config config, shipper_actor next)
-    : self_(self), env_(env), config_(std::move(config)), next_(std::move(next)), metrics_(self->system(), name),
-      started_(self->clock().now()), wake_(self) {
-    auto& registry = self->system().metrics();
-    written_records_ = registry.counter_singleton(
-      "sluice", "spool-written-events", "Records that the spool has made durable.", "1", true);
-    written_bytes_ = registry.counter_singleton(
-      "sluice", "spool-written", "Bytes of the sources that the spool has made durable.", "bytes", true);
-    disk_bytes_ = registry.gauge_singleton("sluice", "spool-disk", "Bytes of the spool's segments.", "bytes");
-  }
+    : self_(self), env_(env), config_(std::move(config)), next_(std::move(next)),
+      account_(self->system(), config_.folder), started_(self->clock().now()), wake_(self) {}
 
   spool_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -155,7 +115,7 @@ struct spool_state {
       for (auto& event : std::exchange(events_, {}))
         event();
       tell_ends();
-      publish();
+      account_.publish(*log_);
       answer_those_who_wait();
       if (drained_ && log_->is_all_acknowledged()) {
         co_await finish();
@@ -198,8 +158,7 @@ struct spool_state {
       spdlog::info("spool {}: an earlier process has left {} records ({} bytes) of {} streams; what of them is not yet "
                    "acknowledged is shipped first",
         config_.folder.string(), left.records, left.bytes, log_->found().size());
-    received_ = left;
-    metrics_.received(left.records, left.bytes);
+    account_.find(left);
     for (auto& [id, labels] : log_->found()) {
       auto& made = streams_[id] = {.end = log_->last(id).position, .is_closed = true};
       ending_.insert(id);
@@ -263,12 +222,7 @@ struct spool_state {
   }
 
   void take(const frame& x) {
-    auto& header = x.header();
-    metrics_.received(header.stored_records(), header.source_bytes());
-    metrics_.hold(static_cast<std::int64_t>(header.stored_records()), static_cast<std::int64_t>(header.source_bytes()));
-    spool_content content{header.stored_records(), header.source_bytes()};
-    received_.add(content);
-    queued_.add(content);
+    account_.queue({x.header().stored_records(), x.header().source_bytes()});
     queued_frame_bytes_ += x.size();
     frames_.push_back(x);
     wake_.notify();
@@ -343,20 +297,12 @@ struct spool_state {
     if (header.kind == frame_kind::gap)
       return;
     spool_content gone{header.stored_records(), header.source_bytes()};
+    account_.drop_queued(gap_reason::drop_newest, gone, self_->clock().now());
     auto gap =
       make_gap(header, {.position = header.position_begin}, header.end_point(), gap_reason::drop_newest, env_.now());
-    metrics_.hold(-static_cast<std::int64_t>(gone.records), -static_cast<std::int64_t>(gone.bytes));
-    queued_.remove(gone);
     queued_frame_bytes_ -= x.size();
     queued_frame_bytes_ += gap.size();
-    count_dropped(gap_reason::drop_newest, gone);
     x = std::move(gap);
-  }
-
-  void count_dropped(std::string_view reason, const spool_content& gone) {
-    received_.remove(gone);
-    metrics_.discarded(reason, gone.records);
-    notice_.add(reason, gone.records, self_->clock().now());
   }
 
   /// What was read before the input ended must not be lost for want of room.
@@ -386,14 +332,12 @@ struct spool_state {
     may_read_ = log_->handed_on_bytes() >= config_.window_bytes || !job.reads;
     if (!job.frames.empty())
       last_commit_ = self_->clock().now();
-    written_records_->inc(static_cast<std::int64_t>(result.written.records));
-    written_bytes_->inc(static_cast<std::int64_t>(result.written.bytes));
     settle_writes(job, result);
     if (!result.dropped) {
       fail_for_now(result.dropped.error());
     } else if (job.drops) {
       may_drop_ = result.dropped->records > 0;
-      count_dropped(gap_reason::drop_oldest, *result.dropped);
+      account_.drop_written(gap_reason::drop_oldest, *result.dropped, self_->clock().now());
     }
     if (!result.out) {
       fail_for_now(result.out.error());
@@ -425,19 +369,14 @@ struct spool_state {
       done.add({header.stored_records(), header.source_bytes()});
       queued_frame_bytes_ -= job.frames[i].size();
     }
-    queued_.remove(done);
-    auto again = done;
-    again.remove(result.written);
-    received_.remove(again);
-    if (again.records > 0)
-      metrics_.discarded("duplicate", again.records);
+    account_.settle(done, result.written);
     for (auto& [id, last] : durable)
       if (auto found = streams_.find(id); found != streams_.end() && found->second.upstream)
         self_->send(found->second.upstream, ack{id, last});
   }
 
   void fail_for_now(const error& reason) {
-    metrics_.failed(reason.code);
+    account_.failed(reason.code);
     retry_at_ = self_->clock().now() + retry_interval;
     may_read_ = true;
     complain(reason);
@@ -477,27 +416,12 @@ struct spool_state {
 
   // -- what others want to know -----------------------------------------------
 
-  void publish() {
-    auto& waiting = log_->waiting();
-    auto held = waiting;
-    held.add(queued_);
-    auto gone = received_;
-    gone.remove(held);
-    metrics_.sent(gone.records - sent_.records, gone.bytes - sent_.bytes);
-    metrics_.in_flight(held.records, held.bytes);
-    sent_ = gone;
-    disk_bytes_->value(static_cast<std::int64_t>(log_->disk_bytes()));
-    spool_ = {config_.folder.string(), static_cast<std::uint64_t>(written_records_->value()),
-      static_cast<std::uint64_t>(written_bytes_->value()), waiting.records, waiting.bytes, queued_.records,
-      queued_.bytes, log_->disk_bytes()};
-  }
-
   caf::typed_response_promise<ship_status> status() {
     auto promise = self_->make_response_promise<ship_status>();
     self_->request(next_, caf::infinite, status_atom_v)
       .then(
         [this, promise](ship_status& x) mutable {
-          x.spool = spool_;
+          x.spool = account_.status();
           promise.deliver(std::move(x));
         },
         [promise](caf::error& reason) mutable { promise.deliver(std::move(reason)); });
@@ -518,7 +442,7 @@ struct spool_state {
   }
 
   void answer_drain(ship_status x) {
-    x.spool = spool_;
+    x.spool = account_.status();
     if (drain_)
       drain_->deliver(std::move(x));
     drain_.reset();
@@ -536,8 +460,8 @@ struct spool_state {
     if (!cleared)
       complain(cleared.error());
     is_finished_ = true;
-    notice_.say(self_->clock().now());
-    publish();
+    account_.say_dropped(self_->clock().now());
+    account_.publish(*log_);
     answer_drain(std::move(*drained_));
   }
 
@@ -545,16 +469,12 @@ struct spool_state {
   environment& env_;
   spool_config config_;
   shipper_actor next_;
-  component_metrics metrics_;
-  caf::telemetry::int_counter* written_records_;
-  caf::telemetry::int_counter* written_bytes_;
-  caf::telemetry::int_gauge* disk_bytes_;
+  spool_account account_;
   caf::actor_clock::time_point started_, last_commit_, retry_at_;
   std::shared_ptr<spool_log> log_;
   std::vector<std::function<void()>> events_; ///< What has come and needs the log.
   std::deque<frame> frames_;                  ///< To be written.
   std::size_t queued_frame_bytes_ = 0;        ///< In `frames_`, or being written.
-  spool_content queued_;                      ///< Likewise; records and source bytes.
   std::unordered_map<stream_id, route> streams_;
   std::unordered_set<stream_id> passing_; ///< Not spooled.
   std::unordered_set<stream_id> ending_;  ///< Have an end that the shipper has not been told.
@@ -567,9 +487,6 @@ struct spool_state {
   std::optional<caf::typed_response_promise<ship_status>> drain_;
   std::optional<ship_status> drained_; ///< What the shipper has said to that.
   std::vector<caf::typed_response_promise<void>> flushes_;
-  spool_content received_, sent_; ///< Since the start.
-  spool_status spool_;
-  drop_notice notice_{"spool"};
   error last_error_;
   caf::disposable patience_;
   signal wake_;
