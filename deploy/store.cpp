@@ -1,4 +1,7 @@
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstring>
 
 #include <CLI/App.hpp>
 #include <fmt/format.h>
@@ -11,6 +14,13 @@
 namespace sluice {
 
 namespace {
+
+/// Ends with `code`, if what was printed could be written.
+[[noreturn]] void finish_printed(std::string_view verb, int code) {
+  if (std::fflush(stdout) != 0 && errno != EPIPE)
+    code = report(verb, exit_code::io_error, fmt::format("standard output: {}", std::strerror(errno)));
+  finish(code);
+}
 
 int inspect(const std::string& folder, bool json) {
   posix_file_system files;
@@ -63,14 +73,14 @@ void add_store(CLI::App& app) {
   auto* inspect_verb = sub->add_subcommand("inspect", "Show segments and streams");
   inspect_verb->add_option("DIR", *folder, "Folder of the store")->required();
   inspect_verb->add_flag("--json", *json, "Print JSON");
-  inspect_verb->callback([folder, json] { finish(inspect(*folder, *json)); });
+  inspect_verb->callback([folder, json] { finish_printed("store inspect", inspect(*folder, *json)); });
   auto* verify_verb = sub->add_subcommand("verify", "Check every byte that is stored");
   verify_verb->add_option("DIR", *folder, "Folder of the store")->required();
-  verify_verb->callback([folder] { finish(verify(*folder)); });
+  verify_verb->callback([folder] { finish_printed("store verify", verify(*folder)); });
   auto* repair_verb =
     sub->add_subcommand("repair", "Save what is whole of damaged segments; nothing may use the store");
   repair_verb->add_option("DIR", *folder, "Folder of the store")->required();
-  repair_verb->callback([folder] { finish(repair(*folder)); });
+  repair_verb->callback([folder] { finish_printed("store repair", repair(*folder)); });
 }
 
 } // namespace sluice

@@ -115,7 +115,7 @@ struct spool_state {
       for (auto& event : std::exchange(events_, {}))
         event();
       tell_ends();
-      account_.publish(*log_);
+      account_.publish(*log_, self_->clock().now());
       answer_those_who_wait();
       if (drained_ && log_->is_all_acknowledged()) {
         co_await finish();
@@ -461,7 +461,7 @@ struct spool_state {
       complain(cleared.error());
     is_finished_ = true;
     account_.say_dropped(self_->clock().now());
-    account_.publish(*log_);
+    account_.publish(*log_, self_->clock().now());
     answer_drain(std::move(*drained_));
   }
 

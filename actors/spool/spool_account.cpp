@@ -50,7 +50,8 @@ void spool_account::drop_written(std::string_view reason, const spool_content& g
   notice_.add(reason, gone.records, now);
 }
 
-void spool_account::publish(const spool_log& log) {
+void spool_account::publish(const spool_log& log, caf::actor_clock::time_point now) {
+  notice_.remind(now);
   auto& waiting = log.waiting();
   auto held = waiting;
   held.add(queued_);

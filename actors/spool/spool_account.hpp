@@ -38,8 +38,8 @@ public:
   /// Logs what was dropped since it was logged last.
   void say_dropped(caf::actor_clock::time_point now) { notice_.say(now); }
 
-  /// Brings metrics and status up to date.
-  void publish(const spool_log& log);
+  /// Brings metrics, status and log up to date.
+  void publish(const spool_log& log, caf::actor_clock::time_point now);
 
   /// As of the last `publish`.
   const spool_status& status() const noexcept { return status_; }

@@ -7,8 +7,7 @@ namespace sluice {
 void drop_notice::add(std::string_view reason, std::uint64_t records, caf::actor_clock::time_point now) {
   reason_ = reason;
   records_ += records;
-  if (now >= next_)
-    say(now);
+  remind(now);
 }
 
 void drop_notice::say(caf::actor_clock::time_point now) {

@@ -19,6 +19,12 @@ public:
   /// `reason` must outlive this.
   void add(std::string_view reason, std::uint64_t records, caf::actor_clock::time_point now);
 
+  /// Logs what is not told yet, once the interval is over.
+  void remind(caf::actor_clock::time_point now) {
+    if (now >= next_)
+      say(now);
+  }
+
   /// Logs what was dropped since the last time, if anything.
   void say(caf::actor_clock::time_point now);
 

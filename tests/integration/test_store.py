@@ -47,6 +47,16 @@ def test_inspect(sluice):
     assert re.search(rb"1 +active +\d+ +2000", table.out) and b'service="shop"' in table.out
 
 
+@pytest.mark.parametrize("verb", ["inspect", "verify", "repair"])
+def test_a_full_standard_output(sluice, verb):
+    receiver = sluice.receiver()
+    receiver.stop()
+    with open("/dev/full", "wb") as full:
+        process = sluice.start(["store", verb, receiver.store], stdout=full)
+        assert process.wait() == 74
+    assert "standard output" in process.errors.lines()[0]
+
+
 def test_an_empty_store(sluice):
     receiver = sluice.receiver()
     assert inspect(sluice, receiver.store)["total"]["records"] == 0
