@@ -105,6 +105,15 @@ expected<std::uint64_t> parse_size(std::string_view text) {
   return static_cast<std::uint64_t>(*value);
 }
 
+expected<std::uint64_t> parse_count(std::string_view text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t count = 0;
+  auto* end = text.data() + text.size();
+  auto [read, failure] = std::from_chars(text.data(), end, count);
+  if (failure != std::errc{} || read != end || count < least || count > most)
+    return fail(errc::invalid_argument, fmt::format("'{}' is not a whole number between {} and {}", text, least, most));
+  return count;
+}
+
 expected<severity> parse_level(std::string_view text) {
   if (auto level = parse_severity(text))
     return *level;

@@ -44,6 +44,9 @@ expected<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// `4096`, `64KiB`, `1MiB`, `2GiB`, also `KB`, `MB`, `GB` for powers of ten. Errors: invalid_argument.
 expected<std::uint64_t> parse_size(std::string_view text);
 
+/// A whole number within bounds. Errors: invalid_argument, naming them.
+expected<std::uint64_t> parse_count(std::string_view text, std::uint64_t least, std::uint64_t most);
+
 /// A name of a severity, as `warning`. Errors: invalid_argument, saying what is accepted.
 expected<severity> parse_level(std::string_view text);
 
@@ -69,6 +72,15 @@ CLI::Option* add_parsed(
       },
       help)
     ->type_name(type);
+}
+
+/// An option whose value is a whole number from `least` to `most`.
+template <class T>
+CLI::Option* add_count(
+  CLI::App& app, const std::string& name, T& value, std::uint64_t least, std::uint64_t most, const std::string& help) {
+  return add_parsed(app, name, value, "N", help, [least, most](const std::string& text) {
+    return parse_count(text, least, most).map([](std::uint64_t count) { return static_cast<T>(count); });
+  });
 }
 
 /// Options whose values have units or form; a value that cannot be read is a usage error that says what can.

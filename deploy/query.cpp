@@ -75,7 +75,8 @@ void add_query(CLI::App& app) {
     [](const std::string& text) { return parse_level(text); });
   sub->add_option("--contains", options.contains, "Only records that contain this text")->type_name("TEXT");
   sub->add_option("--match", options.match, "Only records that match this regular expression (RE2)")->type_name("RE");
-  sub->add_option("--limit", options.limit, "At most so many records")->check(CLI::NonNegativeNumber)->type_name("N");
+  constexpr std::uint64_t most_records = 1'000'000'000'000;
+  add_count(*sub, "--limit", options.limit, 0, most_records, "At most so many records; 0 for all");
   add_parsed(*sub, "--output", arguments->format, "raw|json|count", "What to print",
     [](const std::string& text) { return parse_query_format(text); });
   sub->callback([arguments, labels] {

@@ -138,17 +138,15 @@ void add_receive(CLI::App& app) {
   add_parsed(*sub, "--segment-bytes", options->pipeline.store.segment_bytes, "SIZE",
     "Size of frames at which a segment is sealed; at least 64KiB", parse_segment_size)
     ->default_str("256MiB");
-  sub
-    ->add_option("--max-used-percent", options->pipeline.store.max_used_percent,
-      "Refuse frames once the file system is as full as this, until it is 5 % emptier")
-    ->check(CLI::Range(10, 100))
+  add_count(*sub, "--max-used-percent", options->pipeline.store.max_used_percent, 10, 100,
+    "Refuse frames once the file system is as full as this (10 to 100), until it is 5 % emptier")
     ->default_str("90");
   add_parsed(*sub, "--retention-age", options->pipeline.store.retention.age, "DURATION",
     "Remove segments that were full so long ago; for ever, if not given", parse_duration);
   add_size(*sub, "--retention-bytes", options->pipeline.store.retention.bytes,
     "Remove the oldest segments while all together take more than this; any number, if not given");
-  sub->add_option("--max-connections", options->pipeline.acceptor.max_connections, "Further connections are refused")
-    ->check(CLI::Range(1, 1'000'000))
+  add_count(*sub, "--max-connections", options->pipeline.acceptor.max_connections, 1, 1'000'000,
+    "Further connections are refused")
     ->default_str("1024");
   add_duration(*sub, "--stats-interval", options->stats_interval, "Log what was stored this often");
   add_duration(*sub, "--drain-timeout", options->drain_timeout,

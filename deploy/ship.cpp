@@ -336,8 +336,7 @@ void add_ship(CLI::App& app) {
     return parse_compression(text);
   })->default_str("zstd:1");
   add_size(*sub, "--batch-bytes", options->batch_bytes, "Largest batch")->default_str("1MiB");
-  sub->add_option("--batch-events", options->batch.max_events, "Most records in a batch")
-    ->check(CLI::Range(1u, 1'000'000u))
+  add_count(*sub, "--batch-events", options->batch.max_events, 1, 1'000'000, "Most records in a batch")
     ->default_str("4096");
   add_duration(*sub, "--flush-interval", options->batch.timeout, "Longest time a batch may wait to be filled")
     ->default_str("1s");

@@ -186,7 +186,7 @@ expected<query_stats> run_query(file_system& files, const std::filesystem::path&
   query_run run{options, sink, on_damage};
   if (auto ok = run.check(); !ok)
     return fail(ok.error());
-  auto segments = list_segments(files, folder);
+  auto segments = list_segments_of_store(files, folder);
   if (!segments)
     return fail(segments.error());
   for (const auto& segment : *segments) {

@@ -136,4 +136,14 @@ expected<std::vector<segment_file>> list_segments(file_system& files, const std:
   return result;
 }
 
+expected<std::vector<segment_file>> list_segments_of_store(file_system& files, const std::filesystem::path& folder) {
+  auto found = list_segments(files, folder);
+  if (found && found->empty() && !files.info(folder / "id"))
+    return fail(errc::malformed,
+      fmt::format("{}: is not a store: it has neither segments nor a file `id`; name the folder that `sluice receive "
+                  "--store` was given, or a spool",
+        folder.string()));
+  return found;
+}
+
 } // namespace sluice

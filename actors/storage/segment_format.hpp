@@ -83,4 +83,7 @@ std::string segment_name(std::uint64_t number);
 /// The segments of a store in ascending order. Other names in the folder are passed over.
 expected<std::vector<segment_file>> list_segments(file_system& files, const std::filesystem::path& folder);
 
+/// The same of a folder that is to be a store already. Error: malformed if it has neither segments nor an identity.
+expected<std::vector<segment_file>> list_segments_of_store(file_system& files, const std::filesystem::path& folder);
+
 } // namespace sluice

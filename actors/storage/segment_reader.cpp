@@ -19,7 +19,11 @@ bool is_file_error(errc code) noexcept {
 }
 
 std::string to_string(const damage& where) {
-  return fmt::format("{}:{}: {}", where.path.string(), where.offset, where.reason.message);
+  auto path = where.path.string();
+  std::string_view reason = where.reason.message;
+  if (auto named = path + ": "; reason.starts_with(named)) // as errors of files do
+    reason.remove_prefix(named.size());
+  return fmt::format("{}:{}: {}", path, where.offset, reason);
 }
 
 expected<segment_header> read_segment_header(file_system& files, const std::filesystem::path& where) {
@@ -32,7 +36,9 @@ expected<segment_reader> segment_reader::begin(file_system& files, const std::fi
     return fail(from.error());
   segment_reader result{std::move(*from), where};
   if (auto ok = result.read_header(); !ok)
-    return fail(ok.error().code, fmt::format("{}: {}", where.string(), ok.error().message));
+    return is_file_error(ok.error().code)
+             ? fail(ok.error())
+             : fail(ok.error().code, fmt::format("{}: {}", where.string(), ok.error().message));
   return result;
 }
 

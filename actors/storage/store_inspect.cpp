@@ -116,7 +116,7 @@ void append_list(std::string& out, const Range& range, F to_text) {
 } // namespace
 
 expected<store_summary> inspect_store(file_system& files, const std::filesystem::path& folder) {
-  auto segments = list_segments(files, folder);
+  auto segments = list_segments_of_store(files, folder);
   if (!segments)
     return fail(segments.error());
   store_summary result;

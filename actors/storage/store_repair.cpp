@@ -186,7 +186,7 @@ private:
 
 expected<repair_result> repair_store(file_system& files, const std::filesystem::path& folder, timestamp now,
   const std::function<void(const std::string&)>& tell) {
-  if (auto there = files.list(folder); !there)
+  if (auto there = list_segments_of_store(files, folder); !there)
     return fail(there.error());
   auto lock = lock_store(files, folder);
   if (!lock)

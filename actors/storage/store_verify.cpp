@@ -125,7 +125,7 @@ expected<void> store_verification::check_records(const frame& from) {
 
 expected<verify_result> verify_store(
   file_system& files, const std::filesystem::path& folder, const std::function<void(const damage&)>& on_problem) {
-  auto segments = list_segments(files, folder);
+  auto segments = list_segments_of_store(files, folder);
   if (!segments)
     return fail(segments.error());
   store_verification run{store_verification::depth::records, on_problem};

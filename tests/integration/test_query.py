@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support import Proxy, assert_same, log_lines, noise
+from support import Proxy, assert_same, log_lines, noise, segments
 
 FIELDS = {"timestamp", "severity", "body", "labels", "attributes", "stream", "sequence"}
 LINES = [b"alpha one", b"beta two", b"", b"alpha [three]", b"caf\xc3\xa9 four", b"\xff\xfe five", b"tab\there \"q\" \\"]
@@ -113,8 +113,9 @@ def test_time_range(sluice, store):
     (["--until", "2026-13-45"], 64, "2026-13-45"),
     (["--label", "novalue"], 64, "novalue"),
     (["--severity", "loud"], 64, "loud"),
-    (["--limit", "-1"], 64, "limit"),
-    (["--limit", "many"], 64, "limit"),
+    (["--limit", "-1"], 64, "--limit: '-1' is not a whole number between 0 and 1000000000000"),
+    (["--limit", "many"], 64, "--limit: 'many' is not a whole number"),
+    (["--limit", "1.5"], 64, "--limit: '1.5' is not a whole number"),
     (["--output", "xml"], 64, "xml"),
     (["--nonsense"], 64, "nonsense"),
 ], ids=lambda x: " ".join(x) if isinstance(x, list) else "")
@@ -131,6 +132,29 @@ def test_no_store_at_all(sluice):
     assert result.code == 74 and str(sluice.tmp / "missing") in result.err, result
     result = sluice.run("query", "--store", sluice.file("a-file", b"text"))
     assert result.code == 74 and "a-file" in result.err, result
+
+
+def test_a_folder_that_is_no_store(sluice):
+    folder = sluice.tmp / "folder"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    for verb in (["query", "--store"], ["store", "inspect"], ["store", "verify"], ["store", "repair"]):
+        result = sluice.run(*verb, folder)
+        assert (result.code, result.out) == (65, b""), result
+        assert f"{folder}: is not a store" in result.err, result
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_damaged_segment_is_named_once(sluice):
+    receiver = sluice.receiver()
+    sluice.ship(receiver, sluice.file("log", b"a\n"))
+    receiver.stop()
+    victim = segments(receiver.store)[0]
+    victim.write_bytes(b"no segment" * 10)
+    sluice.damaged.add(receiver.store)
+    for verb in (["query", "--store"], ["store", "inspect"], ["store", "verify"]):
+        result = sluice.run(*verb, receiver.store)
+        assert result.code == 65 and result.err.count(str(victim)) == 1, result
 
 
 def test_an_empty_store(sluice):
