@@ -41,7 +41,12 @@ def spool_bytes(sluice):
 
 
 class Writer:
-    """Feeds numbered lines into a pipe that outlives its readers, until it is told to stop."""
+    """Feeds numbered lines into a pipe that outlives its readers, until it is told to stop.
+
+    `count` lines are written for certain, and `AT_ONCE` more may be.
+    """
+
+    AT_ONCE = 20
 
     def __init__(self, path):
         os.mkfifo(path)
@@ -55,9 +60,9 @@ class Writer:
         pick = random.Random(SEED)
         while not self._stop.is_set():
             lines = b"".join(b"<%08d %s>\n" % (i, b"x" * pick.randrange(200))
-                             for i in range(self.count, self.count + 20))
+                             for i in range(self.count, self.count + self.AT_ONCE))
             os.write(self._pipe, lines)
-            self.count += 20
+            self.count += self.AT_ONCE
             time.sleep(0.002)
 
     def stop(self):
@@ -73,17 +78,19 @@ def test_what_was_confirmed_survives_kills(sluice):
     fifo = sluice.tmp / "fifo"
     writer = Writer(fifo)
     promised = []
+    unread = [0]
     for number in range(KILLS + 1):
         with open(fifo, "rb", buffering=0) as stdin:
             ship = sluice.start_ship(receiver, "-", "--progress", "--label", f"run={number}", stdin=stdin)
-        if number == KILLS:
-            break
         if number % 2 == 0:
             ship.errors.wait_for(r"[1-9]\d* records \([^)]*\) written to the spool")
+        if number == KILLS:
+            break
         time.sleep(pick.uniform(0.01, 0.3))
         ship.signal(signal.SIGKILL)
         ship.wait()
         promised.append(confirmed(ship))
+        unread.append(writer.count + writer.AT_ONCE)
     writer.stop()
     assert ship.wait() == 0, ship.errors.lines()
     promised.append(confirmed(ship))
@@ -98,6 +105,7 @@ def test_what_was_confirmed_survives_kills(sluice):
         assert len(whole) >= len(lines) - 1
         assert whole == list(range(whole[0], whole[0] + len(whole))) if whole else True
         assert not whole or whole[0] > seen, f"run {number} begins with line {whole[0]}, {seen} is stored already"
+        assert not whole or whole[0] <= unread[number], f"run {number} begins with line {whole[0]}, not {unread[number]}"
         seen = whole[-1] if whole else seen
     assert seen == writer.count - 1
     assert segments(spool(sluice)) == []
