@@ -73,6 +73,8 @@ signal_wait::event signal_wait::wait(std::optional<std::chrono::steady_clock::ti
     switch (sigtimedwait(&set, nullptr, &left)) {
     case SIGINT:
     case SIGTERM:
+      if (is_echo())
+        break;
       return event::terminate;
     case SIGHUP:
       return event::reload;
@@ -82,6 +84,14 @@ signal_wait::event signal_wait::wait(std::optional<std::chrono::steady_clock::ti
       break; // a timeout, which the next round notices, or an interruption
     }
   }
+}
+
+bool signal_wait::is_echo() {
+  auto now = std::chrono::steady_clock::now();
+  if (first_termination_)
+    return now - *first_termination_ < echo_time;
+  first_termination_ = now;
+  return false;
 }
 
 void signal_wait::wake() {

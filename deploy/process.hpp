@@ -62,8 +62,12 @@ class signal_wait {
 public:
   signal_wait();
 
+  /// A request to end that comes so soon after the first one is the same: `timeout` tells the process and then its
+  /// whole group, and a terminal may tell both a program and its parent, which passes it on.
+  static constexpr std::chrono::milliseconds echo_time{500};
+
   enum class event {
-    terminate, ///< SIGINT or SIGTERM
+    terminate, ///< SIGINT or SIGTERM, once for all within `echo_time` of the first one
     reload,    ///< SIGHUP
     woken,     ///< `wake` was called
     timeout,
@@ -74,6 +78,11 @@ public:
 
   /// Ends the present or next `wait`. Thread-safe.
   static void wake();
+
+private:
+  bool is_echo();
+
+  std::optional<std::chrono::steady_clock::time_point> first_termination_;
 };
 
 /// Asks an actor, and wakes the main thread when it has answered or cannot.

@@ -150,7 +150,7 @@ void add_receive(CLI::App& app) {
     ->default_str("1024");
   add_duration(*sub, "--stats-interval", options->stats_interval, "Log what was stored this often");
   add_duration(*sub, "--drain-timeout", options->drain_timeout,
-    "After a signal to end, wait this long for what has come to be stored")
+    "After SIGTERM or SIGINT, wait this long, or until a second one, for what has come to be stored")
     ->default_str("30s");
   add_log_options(*sub);
   sub->callback([options] { finish(run(*options)); });

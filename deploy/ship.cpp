@@ -360,7 +360,7 @@ void add_ship(CLI::App& app) {
   add_duration(*sub, "--rotate-wait", options->follow.rotate_wait, "How long to wait for late lines in rotated files")
     ->default_str("5s");
   add_duration(*sub, "--drain-timeout", options->drain_timeout,
-    "After a signal to end, wait this long for what is on its way to be acknowledged")
+    "After SIGTERM or SIGINT, wait this long, or until a second one, for what is on its way to be acknowledged")
     ->default_str("30s");
   add_size(*sub, "--spool-max-size", options->spool.max_bytes,
     "What the spool of standard input and pipes may take on disk; they are read no further when it is full")

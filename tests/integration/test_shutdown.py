@@ -1,13 +1,38 @@
 """What signals do to receiver and shipper."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 
-from support import Proxy, assert_same, noise
+import pytest
+
+from support import DEADLINE, WITH_US, Proxy, assert_same, noise
 
 HELD = 2_000_000
+# Tells its child of a signal, and at once again its whole group.
+TIMEOUT = ["timeout", "--preserve-status", str(DEADLINE), *WITH_US]
+# A disk that answers no more once the file HANGS is there.
+HANGING_SYNC = r"""
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int fdatasync(int fd) {
+  if (access(getenv("HANGS"), F_OK) != 0)
+    return (int)syscall(SYS_fdatasync, fd);
+  if (write(STDERR_FILENO, "the disk hangs\n", 15) > 0)
+    pause();
+  return -1;
+}
+"""
+
+
+def signal_again(process, number):
+    """A second signal, so late that it is not taken for an echo of the first one."""
+    process.errors.wait_for("stopping")
+    time.sleep(0.6)
+    process.signal(number)
 
 
 def test_receiver_drains_on_sigterm_and_ship_goes_on_with_the_next(sluice):
@@ -73,9 +98,8 @@ def test_second_sigint_ends_ship_at_once(sluice):
         ship = sluice.start_ship(proxy, source, "--compression", "none")
         proxy.wait_until_held()
         ship.signal(signal.SIGINT)
-        ship.errors.wait_for("stopping")
         started = time.monotonic()
-        ship.signal(signal.SIGINT)
+        signal_again(ship, signal.SIGINT)
         assert ship.wait() == 75
         assert time.monotonic() - started < 15
         ship.errors.wait_for("stopped: .* acknowledged")
@@ -136,3 +160,57 @@ def test_what_was_read_of_a_pipe_is_shipped_on_sigterm(sluice):
     assert ship.wait() == 0
     stored = sluice.stored(receiver, "stdin")
     assert_same(stored, data[:60_000])
+
+
+def test_timeout_lets_a_following_ship_drain(sluice):
+    """The second signal of the pair was taken for one to end at once."""
+    data = noise(4_000_000, seed=6)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver()
+    with Proxy(receiver.port, hold_after=HELD) as proxy:
+        ship = sluice.start_ship(proxy, source, "--follow", "--compression", "none", before=TIMEOUT)
+        proxy.wait_until_held()
+        ship.signal(signal.SIGTERM)
+        ship.errors.wait_for("stopping")
+        proxy.release()
+        assert ship.wait() == 0, ship
+    part = sluice.stored(receiver, source)
+    assert part and data.startswith(part)
+
+
+def test_timeout_lets_receive_drain(sluice):
+    data = noise(20_000_000, seed=7)
+    source = sluice.file("log", data)
+    receiver = sluice.receiver(before=TIMEOUT)
+    ship = sluice.start_ship(receiver, source, "--compression", "none")
+    while sluice.count(receiver) < 1:
+        assert ship.is_running
+    receiver.signal(signal.SIGTERM)
+    assert receiver.wait() == 0, receiver
+    again = sluice.receiver(port=receiver.port)
+    assert ship.wait() == 0
+    assert_same(sluice.stored(again, source), data)
+
+
+@pytest.mark.parametrize("patience, again", [("500ms", False), ("1h", True)], ids=["drain-timeout", "second-signal"])
+def test_receive_ends_though_its_disk_hangs(sluice, patience, again):
+    if not (compiler := shutil.which("cc")):
+        pytest.skip("a C compiler is needed to make a disk hang")
+    library, hangs = sluice.tmp / "hanging_sync.so", sluice.tmp / "hangs"
+    subprocess.run([compiler, "-shared", "-fPIC", "-xc", "-", "-o", library], input=HANGING_SYNC.encode(), check=True)
+    data = noise(2_000_000, seed=8)
+    source, first = sluice.file("log", data), sluice.file("first", b"a line\n")
+    receiver = sluice.receiver("store", "--drain-timeout", patience,
+                               before=["env", f"LD_PRELOAD={library}", f"HANGS={hangs}"])
+    sluice.ship(receiver, first)
+    hangs.touch()
+    ship = sluice.start_ship(receiver, source, "--compression", "none")
+    receiver.errors.wait_for("the disk hangs")
+    receiver.signal(signal.SIGTERM)
+    if again:
+        signal_again(receiver, signal.SIGTERM)
+    assert receiver.wait() == 75, receiver
+    receiver.errors.wait_for(r"stopped: [1-9]\d* records .* are not stored; their shippers keep them")
+    next_one = sluice.receiver(port=receiver.port)
+    assert ship.wait() == 0
+    assert_same(sluice.stored(next_one, source), data)
