@@ -82,6 +82,7 @@ void file_discovery::begin() {
 /// What is not noted must not be read: it could not be told after a restart.
 expected<findings> file_discovery::noted(findings found) {
   add_newcomers(found);
+  identify_given(found);
   if (auto flushed = registry_->flush(); !flushed) {
     kept_ = std::move(found);
     return fail(std::move(flushed.error()));
@@ -164,6 +165,11 @@ void file_discovery::leave(const std::string& path, findings& found) {
   if (auto moved = siblings_.find(path, [&](const sighting& x) { return identity_of(x.info) == gone.which; })) {
     change.size = moved->info.size;
     change.location = moved->where;
+  }
+  auto is_kept = [&](const found_file& x) { return x.which == gone.which && x.key == change.key; };
+  if (auto kept = std::ranges::find_if(found.files, is_kept); kept != found.files.end()) {
+    kept->is_away = true;
+    kept->location = change.location.empty() ? kept->location : change.location;
   }
   found.changes.push_back(std::move(change));
 }

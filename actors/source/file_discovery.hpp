@@ -95,7 +95,8 @@ public:
   /// Where a file is that was moved away from its path; nothing if it cannot be found.
   std::optional<std::filesystem::path> find(const std::string& path, const file_identity& which);
 
-  /// Files to be read once, from where their receiver stands to their present end.
+  /// Files to be read once, from where their receiver stands to their present end. If that fails, the next look finds
+  /// them.
   expected<findings> identify(const std::vector<std::string>& given);
 
   /// What is in such a file after it was truncated.
@@ -137,6 +138,7 @@ private:
   enum class added { yes, no, moved };
   added add(const std::string& path, const sighting& seen, bool is_away, findings& found);
   expected<found_file> identify(const std::string& given);
+  void identify_given(findings& found);
   void complain(const std::string& path, error reason, findings& found);
   expected<findings> noted(findings found);
 
@@ -150,6 +152,7 @@ private:
   std::set<std::string> searched_;                            ///< Paths of which rotated files are looked for.
   std::map<std::string, std::string> complaints_;             ///< The last one of each path.
   std::vector<found_file> newcomers_;                         ///< Found at their paths by the present look.
+  std::vector<std::string> given_;                            ///< To be identified.
   findings kept_;                                             ///< Could not be noted yet.
   bool has_looked_ = false;
   std::size_t may_open_ = 0;

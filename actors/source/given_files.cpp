@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "actors/source/file_discovery.hpp"
@@ -5,15 +7,18 @@
 namespace sluice {
 
 expected<findings> file_discovery::identify(const std::vector<std::string>& given) {
+  given_.insert(given_.end(), given.begin(), given.end());
   if (auto loaded = registry_->load(); !loaded)
     return fail(std::move(loaded.error()));
-  findings found;
-  for (auto& x : given)
+  return noted(std::exchange(kept_, {}));
+}
+
+void file_discovery::identify_given(findings& found) {
+  for (auto& x : std::exchange(given_, {}))
     if (auto identified = identify(x))
       found.files.push_back(std::move(*identified));
     else
       found.problems.push_back(std::move(identified.error()));
-  return noted(std::move(found));
 }
 
 expected<findings> file_discovery::identify_truncated(const std::string& given, const file_identity& which) {

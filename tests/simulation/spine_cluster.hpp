@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,18 @@ namespace sluice::test {
 struct finished_log {
   std::string host, path;
   std::string text;
+};
+
+/// Decides about what was added to the runs later, so that a seed still means what it meant before.
+class further_choices {
+public:
+  explicit further_choices(std::uint64_t seed) : random_(~seed) {}
+
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+  bool one_in(std::uint64_t n) { return below(n) == 0; }
+
+private:
+  std::mt19937_64 random_;
 };
 
 /// The machines of a run, what is written on them, and what has happened to them so far. All of it follows the seed.
@@ -37,6 +50,7 @@ public:
   bool one_in(std::uint64_t n) { return world.random_below(n) == 0; }
 
   std::uint64_t seed;
+  further_choices further{seed};
   caf::timespan busy_time; ///< In which applications write and faults begin.
   spine_coverage seen;
   std::string failure; ///< The first that was met.

@@ -27,6 +27,9 @@ void spine_faults::schedule() {
   auto count = cluster_.world.random_below(16);
   for (std::uint64_t i = 0; i < count; ++i)
     after(cluster_.random_scale(cluster_.busy_time), [this] { strike(); });
+  if (cluster_.further.one_in(3))
+    after(caf::timespan{static_cast<std::int64_t>(cluster_.further.below(cluster_.busy_time.count()))},
+      [this] { strike_shippers_disk(); });
 }
 
 void spine_faults::strike() {
@@ -59,10 +62,12 @@ void spine_faults::strike() {
     shift_clock();
     break;
   case 11:
-    fill_disk(cluster_.some_receiver());
+    ++cluster_.seen["full disks"];
+    fill_disk(cluster_.some_receiver().files());
     break;
   case 12:
-    fail_disk(cluster_.some_receiver());
+    ++cluster_.seen["failing disks"];
+    fail_disk(cluster_.some_receiver().files(), "/");
     break;
   case 13:
     lose_connections();
@@ -150,7 +155,7 @@ void spine_faults::restart(sim_receiver& receiver, caf::timespan delay) {
     auto started = receiver.start();
     if (started)
       return;
-    auto is_excused = bad_disks_.contains(&receiver) || crashing_.contains(&receiver);
+    auto is_excused = bad_disks_.contains(&receiver.files()) || crashing_.contains(&receiver);
     if (is_excused && (started.error().code == errc::io_error || started.error().code == errc::storage_full))
       restart(receiver, 1s);
     else if (cluster_.failure.empty())
@@ -196,26 +201,43 @@ void spine_faults::lose_connections() {
     after(cluster_.random_scale(2s), [this] { lose_connection(); });
 }
 
-void spine_faults::fill_disk(sim_receiver& receiver) {
-  if (!bad_disks_.insert(&receiver).second)
+/// The one with its spool, notes and checkpoints. Files that are shipped once are given up when their notes fail.
+void spine_faults::strike_shippers_disk() {
+  auto& shipper = *cluster_.shippers[cluster_.further.below(cluster_.shippers.size())];
+  if (!shipper.follows() || bad_disks_.contains(&shipper.files()))
     return;
-  ++cluster_.seen["full disks"];
-  auto& files = receiver.files();
-  files.set_capacity(files.used_bytes() + cluster_.world.random_below(16 * 1024));
-  after(cluster_.random_scale(30s), [this, &receiver] {
-    receiver.files().set_capacity(much_space);
-    bad_disks_.erase(&receiver);
-  });
+  shipper.disk_fails();
+  if (cluster_.further.one_in(2)) {
+    ++cluster_.seen["full disks of shippers"];
+    fill_disk(shipper.files());
+  } else {
+    ++cluster_.seen["failing disks of shippers"];
+    fail_disk(shipper.files(), "/state");
+  }
 }
 
-void spine_faults::fail_disk(sim_receiver& receiver) {
-  if (!bad_disks_.insert(&receiver).second)
+void spine_faults::fill_disk(sim_file_system& disk) {
+  if (!bad_disks_.insert(&disk).second)
     return;
-  ++cluster_.seen["failing disks"];
-  receiver.files().fail_calls(1 << cluster_.world.random_below(10), errc::io_error);
-  after(cluster_.random_scale(10s), [this, &receiver] {
-    receiver.files().fail_calls(0, errc::io_error);
-    bad_disks_.erase(&receiver);
+  disk.set_capacity(disk.used_bytes() + cluster_.world.random_below(16 * 1024));
+  mend(disk, cluster_.random_scale(30s));
+}
+
+void spine_faults::fail_disk(sim_file_system& disk, const std::filesystem::path& folder) {
+  if (!bad_disks_.insert(&disk).second)
+    return;
+  disk.fail_calls(1 << cluster_.world.random_below(10), errc::io_error, folder);
+  mend(disk, cluster_.random_scale(10s));
+}
+
+void spine_faults::mend(sim_file_system& disk, caf::timespan delay) {
+  after(delay, [this, &disk] {
+    disk.set_capacity(much_space);
+    disk.fail_calls(0, errc::io_error);
+    bad_disks_.erase(&disk);
+    for (auto& x : cluster_.shippers)
+      if (&x->files() == &disk)
+        x->disk_works();
   });
 }
 

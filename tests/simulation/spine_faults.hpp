@@ -34,13 +34,15 @@ private:
   void kill_shipper(sim_shipper& shipper);
   void kill_actor(sim_shipper& shipper);
   void kill_actor(sim_receiver& receiver);
-  void fill_disk(sim_receiver& receiver);
-  void fail_disk(sim_receiver& receiver);
+  void strike_shippers_disk();
+  void fill_disk(sim_file_system& disk);
+  void fail_disk(sim_file_system& disk, const std::filesystem::path& folder);
+  void mend(sim_file_system& disk, caf::timespan delay);
 
   spine_cluster& cluster_;
   std::uint64_t pending_ = 0;              ///< Strikes and repairs to come.
   std::set<const sim_receiver*> crashing_; ///< Power is about to fail.
-  std::set<const sim_receiver*> bad_disks_;
+  std::set<const sim_file_system*> bad_disks_;
   std::set<const sim_shipper*> ending_; ///< About to be killed.
 };
 

@@ -36,11 +36,8 @@ void sim_file_system::crash() {
 }
 
 void sim_file_system::forget_folder(const path& lost) {
-  auto is_below = [&](const path& where) {
-    return std::mismatch(lost.begin(), lost.end(), where.begin(), where.end()).first == lost.end();
-  };
-  std::erase_if(folders_, is_below);
-  std::erase_if(durable_names_, [&](auto& entry) { return is_below(entry.first); });
+  std::erase_if(folders_, [&](auto& folder) { return is_below(folder, lost); });
+  std::erase_if(durable_names_, [&](auto& entry) { return is_below(entry.first, lost); });
 }
 
 void sim_file_system::forget_unsynced(inode& node) {

@@ -24,9 +24,9 @@ void sim_file_system::fail_sync(std::uint64_t nth, errc code) {
   failing_sync_.emplace(syncs_ + nth, code);
 }
 
-void sim_file_system::fail_calls(unsigned per_mille, errc code) {
+void sim_file_system::fail_calls(unsigned per_mille, errc code, path folder) {
   std::lock_guard guard{mutex_};
-  failing_calls_.emplace(per_mille, code);
+  failing_calls_.emplace(per_mille, code, std::move(folder));
 }
 
 void sim_file_system::ignore_syncs() {

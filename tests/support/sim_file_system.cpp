@@ -322,9 +322,13 @@ expected<void> sim_file_system::check_power(const path& where) const {
 expected<void> sim_file_system::admit(const path& where) {
   if (auto ok = check_power(where); !ok)
     return ok;
-  if (failing_calls_ && random_below(1'000) < failing_calls_->first)
-    return fail_at(failing_calls_->second, where, "injected error");
+  if (failing_calls_ && is_below(where, failing_calls_->folder) && random_below(1'000) < failing_calls_->per_mille)
+    return fail_at(failing_calls_->code, where, "injected error");
   return {};
+}
+
+bool sim_file_system::is_below(const path& where, const path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), where.begin(), where.end()).first == folder.end();
 }
 
 void sim_file_system::let_others_act() {

@@ -52,9 +52,9 @@ public:
   /// The `nth` sync of a file from now on fails; what it should have written is lost unless written again.
   void fail_sync(std::uint64_t nth, errc code);
 
-  /// From now on every call fails with this probability. A write that fails leaves a part, a sync that fails loses what
-  /// it should have written unless that is written again.
-  void fail_calls(unsigned per_mille, errc code);
+  /// From now on every call that concerns something in `folder` fails with this probability. A write that fails leaves
+  /// a part, a sync that fails loses what it should have written unless that is written again.
+  void fail_calls(unsigned per_mille, errc code, path folder = "/");
 
   /// From now on syncs of files succeed without making anything durable.
   void ignore_syncs();
@@ -129,6 +129,13 @@ private:
     std::shared_ptr<inode> node;
   };
 
+  struct failing_calls {
+    unsigned per_mille = 0;
+    errc code{};
+    path folder;
+  };
+
+  static bool is_below(const path& where, const path& folder);
   static tl::unexpected<error> fail_at(errc code, const path& where, std::string_view what);
   expected<void> check_power(const path& where) const;
   /// Whether a call may begin.
@@ -178,7 +185,7 @@ private:
   std::optional<std::uint64_t> power_off_at_;
   std::optional<std::pair<std::uint64_t, errc>> failing_write_;
   std::optional<std::pair<std::uint64_t, errc>> failing_sync_;
-  std::optional<std::pair<unsigned, errc>> failing_calls_;
+  std::optional<failing_calls> failing_calls_;
 };
 
 } // namespace sluice::test

@@ -1,5 +1,7 @@
 #include "tests/support/sim_node.hpp"
 
+#include <algorithm>
+
 #include <caf/send.hpp>
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -61,7 +63,8 @@ id128 sim_shipper::new_id() const {
 }
 
 std::optional<sim_world::time_point> sim_shipper::awake_since() const {
-  return process_ ? process_->awake_since() : std::nullopt;
+  auto awake = process_ ? process_->awake_since() : std::nullopt;
+  return awake && disk_works_since_ ? std::optional{std::max(*awake, *disk_works_since_)} : std::nullopt;
 }
 
 void sim_shipper::stop() {

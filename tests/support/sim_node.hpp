@@ -102,8 +102,12 @@ public:
   /// Where it notes what it knows of files.
   static constexpr auto notes_path = "/state/files";
 
-  /// Since when its process runs; nothing while it does not, or is frozen.
+  /// Since when its process runs and its disk works; nothing while they do not, or it is frozen.
   std::optional<sim_world::time_point> awake_since() const;
+
+  /// Its disk begins to fail, or works again.
+  void disk_fails() { disk_works_since_.reset(); }
+  void disk_works() { disk_works_since_ = world_.now(); }
 
   /// Becomes the same agent as `other`: their starts are counted together.
   void join(const sim_shipper& other) { epoch_ = other.epoch_; }
@@ -146,6 +150,7 @@ private:
   std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(0); ///< Of the agent's last start.
   std::uint64_t starts_ = 0;
   bool has_pipe_ = false;
+  std::optional<sim_world::time_point> disk_works_since_ = sim_world::time_point::min();
   std::unique_ptr<sim_process> process_;
   ship_pipeline_actor pipeline_;
   std::shared_ptr<std::optional<expected<ship_report>>> drained_;

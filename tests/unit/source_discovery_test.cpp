@@ -398,4 +398,32 @@ TEST_F(source_discovery, hands_over_nothing_that_is_not_noted) {
   EXPECT_THAT(names(look()), ElementsAre("app.log"));
 }
 
+TEST_F(source_discovery, keeps_what_is_not_noted_when_other_files_are_not_noted_either) {
+  put("app.log", "1\n");
+  put("given", "2\n");
+  files_->set_capacity(0);
+  EXPECT_FALSE(discovery_->look({.changed = {{}}, .finished = {}}));
+  EXPECT_FALSE(discovery_->identify(std::vector<std::string>{"/logs/given"}));
+  files_->set_capacity(1 << 20);
+  EXPECT_THAT(names(look()), ElementsAre("app.log", "given"));
+}
+
+TEST_F(source_discovery, knows_where_a_file_is_that_was_rotated_before_it_could_be_noted) {
+  put("app.log", "1\n");
+  files_->set_capacity(0);
+  EXPECT_FALSE(discovery_->look({.changed = {{}}, .finished = {}}));
+  rename("app.log", "app.log.1");
+  put("app.log", "2\n");
+  files_->set_capacity(1 << 20);
+  EXPECT_THAT(names(look()), ElementsAre("(app.log.1)", "app.log"));
+}
+
+TEST_F(source_discovery, finds_given_files_later_if_the_notes_cannot_be_read) {
+  put("given", "1\n");
+  files_->fail_calls(1'000, errc::io_error, "/state");
+  EXPECT_FALSE(discovery_->identify(std::vector<std::string>{"/logs/given"}));
+  files_->fail_calls(0, errc::io_error);
+  EXPECT_THAT(names(look()), ElementsAre("given"));
+}
+
 } // namespace sluice::test
