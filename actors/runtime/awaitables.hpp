@@ -1,8 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
-#include <functional>
 #include <type_traits>
 
 #include <caf/action.hpp>
@@ -158,49 +156,6 @@ private:
   caf::scheduled_actor* self_;
   bool notified_ = false;
   std::optional<completion<bool>::completer> waiting_;
-};
-
-/// Bounds what is on its way, counted in bytes. Waiters are served in their order.
-class credit_gate {
-public:
-  credit_gate(caf::scheduled_actor* self, std::size_t bytes)
-    : self_(self), balance_(static_cast<std::int64_t>(bytes)) {}
-
-  /// Waits until there is credit, then takes `bytes`, overdrawing it if need be, so that an item larger than
-  /// the whole credit still passes, alone.
-  task<void> acquire(std::size_t bytes) {
-    if (balance_ <= 0 || !waiting_.empty()) {
-      completion<bool> meet;
-      waiting_.push_back({bytes, meet.done()});
-      co_await meet.wait();
-    } else {
-      balance_ -= static_cast<std::int64_t>(bytes);
-    }
-  }
-
-  /// Gives back `bytes`. Waiters resume from messages of their own.
-  void grant(std::size_t bytes) {
-    balance_ += static_cast<std::int64_t>(bytes);
-    while (balance_ > 0 && !waiting_.empty()) {
-      auto next = std::move(waiting_.front());
-      waiting_.pop_front();
-      if (next.done.abandoned())
-        continue;
-      balance_ -= static_cast<std::int64_t>(next.bytes);
-      run_on(self_, [done = std::move(next.done)] { done(true); });
-    }
-  }
-
-  std::int64_t balance() const noexcept { return balance_; }
-
-private:
-  struct waiter {
-    std::size_t bytes;
-    completion<bool>::completer done;
-  };
-  caf::scheduled_actor* self_;
-  std::int64_t balance_;
-  std::deque<waiter> waiting_;
 };
 
 /// Lets a handler be a coroutine: `return answer_with(self, scope, work(args...))`. The sender gets what `work`

@@ -32,9 +32,6 @@ public:
         waiting.resume();
     }
 
-    /// Whether the coroutine was destroyed.
-    bool abandoned() const noexcept { return state_->abandoned; }
-
   private:
     std::shared_ptr<shared> state_;
   };

@@ -46,11 +46,6 @@ task<void> wait_with_timeout(signal* wake, words* log, witness) {
   log->push_back(notified ? "notified" : "timeout");
 }
 
-task<void> take(credit_gate* gate, std::size_t bytes, words* log, witness, std::string word) {
-  co_await gate->acquire(bytes);
-  log->push_back(word);
-}
-
 task<void> sleep_and_throw(caf::event_based_actor* self, witness) {
   co_await sleep_for(self, 1s);
   throw std::runtime_error("broken");
@@ -340,82 +335,6 @@ TEST_F(runtime_awaitables, signal_and_timeout_at_once_lose_no_notification) {
     state->tasks.spawn(count_notifications(&state->wake, &log_, mark()));
   });
   EXPECT_EQ(log_, (words{"timeout", "destroyed", "notified"})) << "the notification was kept";
-}
-
-// -- credit gate --------------------------------------------------------------
-
-class runtime_credit_gate : public runtime_awaitables {
-protected:
-  void SetUp() override {
-    actor_ = start([](auto*) -> task<void> { co_return; });
-    run();
-  }
-
-  coroutine_state& state() { return caf::actor_cast<coroutine_actor*>(actor_)->state; }
-
-  void acquire(std::size_t bytes, std::string word) {
-    on(actor_, [this, bytes, word] { state().tasks.spawn(take(&state().gate, bytes, &log_, mark(), word)); });
-  }
-
-  void grant(std::size_t bytes) {
-    on(actor_, [this, bytes] {
-      state().gate.grant(bytes);
-      log_.push_back("granted");
-    });
-  }
-
-  words taken() {
-    words result;
-    for (auto& word : log_)
-      if (word != "destroyed")
-        result.push_back(word);
-    return result;
-  }
-
-  caf::actor actor_;
-};
-
-TEST_F(runtime_credit_gate, passes_at_once_while_there_is_credit_and_may_be_overdrawn) {
-  acquire(99, "a");
-  acquire(1000, "b");
-  EXPECT_EQ(taken(), (words{"a", "b"}));
-  EXPECT_EQ(state().gate.balance(), -999);
-  acquire(1, "c");
-  EXPECT_EQ(taken(), (words{"a", "b"}));
-  grant(999);
-  EXPECT_EQ(taken(), (words{"a", "b", "granted"})) << "nothing is left over yet";
-  grant(1);
-  EXPECT_EQ(taken(), (words{"a", "b", "granted", "granted", "c"}));
-  EXPECT_EQ(state().gate.balance(), 0);
-}
-
-TEST_F(runtime_credit_gate, serves_waiters_in_their_order_from_messages_of_their_own) {
-  acquire(100, "first");
-  acquire(60, "large");
-  acquire(1, "small");
-  acquire(1, "last");
-  grant(50);
-  EXPECT_EQ(taken(), (words{"first", "granted", "large"})) << "the small one does not overtake";
-  grant(12);
-  EXPECT_EQ(taken(), (words{"first", "granted", "large", "granted", "small", "last"}));
-}
-
-TEST_F(runtime_credit_gate, skips_waiters_that_are_gone) {
-  acquire(100, "first");
-  acquire(40, "gone");
-  on(actor_, [this] { state().tasks.clear(); });
-  acquire(40, "second");
-  grant(50);
-  EXPECT_EQ(taken(), (words{"first", "granted", "second"}));
-  EXPECT_EQ(state().gate.balance(), 10);
-}
-
-TEST_F(runtime_credit_gate, waiters_end_with_the_actor) {
-  acquire(100, "first");
-  acquire(1, "waits");
-  log_.clear();
-  end(actor_);
-  EXPECT_EQ(log_, words{"destroyed"});
 }
 
 } // namespace sluice::test

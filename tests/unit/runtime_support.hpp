@@ -53,10 +53,9 @@ protected:
 
   /// What an actor has: coroutines, and what they use.
   struct coroutine_state {
-    explicit coroutine_state(caf::event_based_actor* owner) : self(owner), wake(owner), gate(owner, 100) {}
+    explicit coroutine_state(caf::event_based_actor* owner) : self(owner), wake(owner) {}
     caf::event_based_actor* self;
     sluice::signal wake;
-    credit_gate gate;
     task_scope tasks;
     static inline const char* name = "coroutine-actor";
   };

@@ -99,8 +99,6 @@ TEST(runtime_task_scope, destroys_all_that_waits_the_newest_root_first) {
   }
   EXPECT_EQ(log.front(), "b");
   EXPECT_EQ(log.size(), 3);
-  EXPECT_TRUE(a.done().abandoned());
-  EXPECT_TRUE(b.done().abandoned());
 }
 
 TEST(runtime_task_scope, keeps_the_others_when_one_ends) {
@@ -156,9 +154,7 @@ TEST(runtime_completion, outlives_the_coroutine) {
   {
     task_scope scope;
     scope.spawn(note_sum(&log, give_later(meet.wait()), give(0)));
-    EXPECT_FALSE(done.abandoned());
   }
-  EXPECT_TRUE(done.abandoned());
   done(1);
   EXPECT_TRUE(log.empty());
 }
