@@ -1,9 +1,7 @@
 #include "actors/shipper/shipper.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <random>
-#include <unordered_map>
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -15,14 +13,11 @@
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
 #include "actors/runtime/link_mailbox.hpp"
-#include "actors/shipper/answer_watch.hpp"
-#include "actors/shipper/checkpoints.hpp"
+#include "actors/shipper/checkpoint_keeper.hpp"
 #include "actors/shipper/failover.hpp"
-#include "actors/shipper/outbound_stream.hpp"
+#include "actors/shipper/outbound_table.hpp"
 #include "actors/shipper/shipper_metrics.hpp"
 #include "actors/shipper/shipper_phase.hpp"
-#include "actors/stats/metrics.hpp"
-#include "transport/file_system.hpp"
 
 namespace sluice {
 
@@ -39,30 +34,21 @@ struct shipper_state {
 
   shipper_state(shipper_actor::pointer self, environment& env, shipper_config config)
     : self_(self), env_(env), config_(std::move(config)), receivers_(config_.to, config_.retry),
-      metrics_(self->system(), name), own_metrics_(self->system()), random_(env.seed ^ self->id()),
-      started_(self->clock().now()), wake_(self), save_(self) {}
+      metrics_(self->system(), config_.totals), random_(env.seed ^ self->id()), started_(now()),
+      streams_(config_.epoch), checkpoints_(self, env, config_.checkpoints), wake_(self), save_(self) {}
 
   shipper_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
     tasks_.spawn(keep_checkpoints());
     return {
-      [this](const open_stream& x) {
-        auto [at, is_new] = streams_.try_emplace(x.stream, outbound{x.stream, stream_window{config_.epoch}});
-        at->second.upstream = caf::actor_cast<upstream_actor>(x.upstream);
-        if (is_new)
-          go_on_from_checkpoint(at->second);
-        auto is_newer = x.epoch > at->second.epoch;
-        at->second.epoch = std::max(at->second.epoch, x.epoch);
-        if (link_is_open_ && (is_new || is_newer))
-          greet(at->second);
-      },
+      [this](const open_stream& x) { open(x); },
       [this](const restart_stream& x) {
-        if (auto* stream = find(x.stream))
+        if (auto* stream = streams_.find(x.stream))
           restart(*stream, x.last);
       },
       [this](const frame& x) { take(x); },
       [this](const end_stream& x) {
-        if (auto* stream = find(x.stream))
+        if (auto* stream = streams_.find(x.stream))
           stream->end = x.position;
         answer_drain_if_done();
       },
@@ -88,7 +74,9 @@ struct shipper_state {
   // -- the life of a shipper --------------------------------------------------
 
   task<void> run() {
-    co_await load_checkpoints();
+    co_await checkpoints_.load();
+    for (auto& [id, x] : streams_)
+      go_on_from_checkpoint(x);
     for (;;) {
       enter(phase::connecting);
       if (co_await connect()) {
@@ -114,7 +102,7 @@ struct shipper_state {
     link_->grant(link_credit_bytes);
     while (!link_is_open_ && !link_is_closed_)
       co_await wake_.wait();
-    own_metrics_.connected(receivers_.current(), link_is_open_ ? errc::none : last_error_.code);
+    metrics_.connected(receivers_.current(), link_is_open_ ? errc::none : last_error_.code);
     co_return link_is_open_;
   }
 
@@ -122,26 +110,22 @@ struct shipper_state {
     link_.reset();
     link_is_open_ = false;
     ++link_number_; // what it has said last and is not read yet counts no more
-    watch_.reset();
-    for (auto& [id, x] : streams_)
-      x.owed = 0;
+    streams_.disconnect();
   }
 
   /// Greets all streams, and sends what the window and the link allow, until the link is closed or its peer owes an
   /// answer for too long.
   task<void> stream() {
-    sendable_.clear();
-    for (auto& [id, x] : streams_) {
-      x.greeted = x.sendable = false;
+    for (auto& [id, x] : streams_)
       greet(x);
-    }
     while (!link_is_closed_ && phase_ != phase::failed) {
-      auto patience = watch_.last_move() + config_.request_timeout - self_->clock().now();
-      if (!sendable_.empty() && queued_bytes_ < config_.max_queued_bytes)
-        send_one();
-      else if (!watch_.is_owed())
+      auto owed_since = streams_.owed_since();
+      auto* next = queued_bytes_ < config_.max_queued_bytes ? streams_.take_sendable() : nullptr;
+      if (next)
+        send_from(*next);
+      else if (!owed_since)
         co_await wake_.wait();
-      else if (patience > patience.zero())
+      else if (auto patience = *owed_since + config_.request_timeout - now(); patience > patience.zero())
         co_await wake_.wait_for(patience);
       else
         take_for_dead();
@@ -153,19 +137,11 @@ struct shipper_state {
     complain({errc::timed_out, fmt::format("{}: owes an answer for too long", address())});
   }
 
-  /// Takes note of how many answers the receiver owes for a stream.
-  void recount(outbound& x) {
-    if (!link_is_open_)
-      return;
-    auto before = std::exchange(x.owed, x.window.carried() + (x.greeted ? 0 : 1));
-    watch_.change(before, x.owed, self_->clock().now());
-  }
-
   /// Until the shipper gives up.
   caf::timespan time_left() const {
     if (config_.totals->was_connected || !config_.give_up_after)
       return caf::timespan::max();
-    return started_ + *config_.give_up_after - self_->clock().now();
+    return started_ + *config_.give_up_after - now();
   }
 
   bool gives_up() {
@@ -178,10 +154,12 @@ struct shipper_state {
   void enter(phase next) {
     auto changes_health = (phase_ == phase::streaming) != (next == phase::streaming);
     phase_ = next;
-    own_metrics_.enter(to_string(next));
+    metrics_.enter(to_string(next));
     spdlog::log(
       changes_health ? spdlog::level::info : spdlog::level::debug, "shipper: {} {}", address(), to_string(next));
   }
+
+  caf::actor_clock::time_point now() const { return self_->clock().now(); }
 
   std::string address() const { return to_string(receivers_.current()); }
 
@@ -194,24 +172,26 @@ struct shipper_state {
 
   // -- what comes from the source ---------------------------------------------
 
-  void take(const frame& made) {
-    auto& header = made.header();
-    auto* stream = find(header.stream);
-    metrics_.received(header.stored_records(), header.source_bytes());
-    // A frame that does not follow was made before its source was told to start over; it is made again.
-    if (!stream || !stream->window.push(made)) {
-      metrics_.discarded("made_again", header.stored_records());
-      return;
-    }
-    held_.add(header);
-    metrics_.in_flight(held_.records, held_.bytes);
-    stream->end.reset();
-    offer(*stream);
+  void open(const open_stream& x) {
+    auto [stream, is_new] = streams_.add(x.stream);
+    stream.upstream = caf::actor_cast<upstream_actor>(x.upstream);
+    if (is_new)
+      go_on_from_checkpoint(stream);
+    auto is_newer = x.epoch > stream.epoch;
+    stream.epoch = std::max(stream.epoch, x.epoch);
+    if (link_is_open_ && (is_new || is_newer))
+      greet(stream);
   }
 
-  outbound* find(const stream_id& id) {
-    auto found = streams_.find(id);
-    return found == streams_.end() ? nullptr : &found->second;
+  void take(const frame& made) {
+    auto& header = made.header();
+    auto* stream = streams_.find(header.stream);
+    metrics_.received(header);
+    // A frame that does not follow was made before its source was told to start over; it is made again.
+    if (!stream || !streams_.push(*stream, made))
+      return metrics_.discarded(header.stored_records());
+    metrics_.holds(streams_.held());
+    offer(*stream);
   }
 
   void restart(outbound& stream, const stream_point& from) {
@@ -223,13 +203,11 @@ struct shipper_state {
   }
 
   void forget(const stream_id& id) {
-    auto* stream = find(id);
+    auto* stream = streams_.find(id);
     if (!stream || stream->window.held().frames > 0)
       return;
-    std::erase(sendable_, stream);
-    watch_.change(stream->owed, 0, self_->clock().now());
-    known_.erase(id);
-    streams_.erase(id);
+    checkpoints_.erase(id);
+    streams_.forget(*stream, now());
     answer_drain_if_done();
   }
 
@@ -237,12 +215,13 @@ struct shipper_state {
 
   void handle(const link_event::opened&) {
     link_is_open_ = true;
+    streams_.connect();
     wake_.notify();
   }
 
   void handle(const link_event::sent& x) {
     queued_bytes_ -= x.bytes;
-    watch_.moved(self_->clock().now());
+    streams_.moved(now());
     wake_.notify();
   }
 
@@ -263,13 +242,13 @@ struct shipper_state {
   }
 
   void resume(const welcome& x) {
-    auto* to = find(x.stream);
+    auto* to = streams_.find(x.stream);
     if (!to)
       return;
     auto before = to->window.acked().position;
     stream_window::change changed;
     to->greeted = config_.totals->was_connected = true;
-    watch_.moved(self_->clock().now());
+    streams_.moved(now());
     answering_store_ = x.store;
     if (phase_ != phase::streaming)
       enter(phase::streaming);
@@ -289,13 +268,13 @@ struct shipper_state {
     count(*to, changed);
     if (to->window.acked().position != before) // else it has only agreed to what another store has
       remember(*to);
-    if (held_.frames == 0)
+    if (streams_.held().frames == 0)
       receivers_.succeeded(); // a welcome alone is no success: a full store gives it too
     answer_drain_if_done();
   }
 
   void settle(const ack& x) {
-    auto* to = find(x.stream);
+    auto* to = streams_.find(x.stream);
     if (!to || !to->greeted)
       return;
     count(*to, to->window.acknowledge(x.last));
@@ -308,23 +287,13 @@ struct shipper_state {
   }
 
   void count(outbound& to, const stream_window::change& x) {
-    recount(to);
-    held_.frames -= x.acked.frames + x.discarded.frames;
-    held_.records -= x.acked.records + x.discarded.records;
-    held_.bytes -= x.acked.bytes + x.discarded.bytes;
-    metrics_.in_flight(held_.records, held_.bytes);
-    if (x.discarded.records > 0)
-      metrics_.discarded("made_again", x.discarded.records);
+    streams_.settle(to, x, now());
+    metrics_.settled(x, now());
+    metrics_.holds(streams_.held());
     if (x.acked.frames == 0)
       return;
-    watch_.moved(self_->clock().now());
     remember(to);
     receivers_.succeeded();
-    for (auto sent : x.sent_first)
-      own_metrics_.acknowledged(self_->clock().now() - sent);
-    config_.totals->acked_records += x.acked.records;
-    config_.totals->acked_bytes += x.acked.bytes;
-    metrics_.sent(x.acked.records, x.acked.bytes);
     self_->send(to.upstream, ack{to.id, to.window.acked()});
   }
 
@@ -337,53 +306,29 @@ struct shipper_state {
   // -- what goes to the link --------------------------------------------------
 
   void greet(outbound& to) {
-    to.greeted = false;
     queued_bytes_ += link_->send(hello{to.id, to.window.acked(), to.store, to.epoch});
-    recount(to);
+    streams_.greet(to, now());
     wake_.notify();
   }
 
   void offer(outbound& to) {
-    if (to.greeted && !to.sendable && to.window.unsent()) {
-      to.sendable = true;
-      sendable_.push_back(&to);
+    if (streams_.offer(to))
       wake_.notify();
-    }
   }
 
-  /// Sends a frame of the stream that has waited longest.
-  void send_one() {
-    auto& from = *sendable_.front();
-    sendable_.pop_front();
-    from.sendable = false;
-    auto* next = from.window.unsent();
-    if (!from.greeted || !next)
-      return;
-    config_.totals->sent_bytes += next->size();
-    queued_bytes_ += link_->send(*next);
-    from.window.mark_sent(self_->clock().now());
-    recount(from);
+  void send_from(outbound& from) {
+    auto& next = *from.window.unsent();
+    metrics_.sent(next);
+    queued_bytes_ += link_->send(next);
+    streams_.mark_sent(from, now());
     offer(from);
   }
 
   // -- what outlives the process ------------------------------------------------
 
-  task<void> load_checkpoints() {
-    if (config_.checkpoints.empty())
-      co_return;
-    auto read = co_await run_blocking(
-      self_, env_.io, [&files = env_.files, where = config_.checkpoints] { return checkpoints::read(files, where); });
-    if (read)
-      known_ = std::move(*read);
-    else
-      spdlog::warn("shipper: {}; going on without what it says", read.error().message);
-    for (auto& [id, x] : streams_)
-      go_on_from_checkpoint(x);
-  }
-
   /// Before the stream is greeted for the first time.
   void go_on_from_checkpoint(outbound& x) {
-    if (auto* found = known_.find(x.id)) {
+    if (auto* found = checkpoints_.find(x.id)) {
       x.window = stream_window{config_.epoch, found->last};
       x.store = found->store;
     }
@@ -392,53 +337,26 @@ struct shipper_state {
   /// The connection's store has acknowledged the stream as far as the window says.
   void remember(outbound& x) {
     x.store = answering_store_;
-    if (!config_.checkpoints.empty() && known_.set(x.id, {x.window.acked(), x.store}))
+    if (checkpoints_.set(x.id, {x.window.acked(), x.store}))
       save_.notify();
   }
 
   /// Saves what has changed, now and then, and at once before the drain is answered.
   task<void> keep_checkpoints() {
-    for (auto last = self_->clock().now() - config_.checkpoint_interval;;) {
+    for (auto last = now() - config_.checkpoint_interval;;) {
       co_await save_.wait();
-      for (auto due = last + config_.checkpoint_interval; !drains() && self_->clock().now() < due;)
-        co_await save_.wait_for(due - self_->clock().now());
+      for (auto due = last + config_.checkpoint_interval; !drains() && now() < due;)
+        co_await save_.wait_for(due - now());
       do
-        co_await save_checkpoints();
-      while (drains() && known_.changed());
-      last = self_->clock().now();
+        co_await checkpoints_.save();
+      while (drains() && checkpoints_.changed());
+      last = now();
       if (drains())
         std::exchange(drain_, std::nullopt)->deliver(status());
     }
   }
 
-  /// Other processes of the agent have the file for moments only.
-  task<void> save_checkpoints() {
-    constexpr int attempts = 50;
-    constexpr std::chrono::milliseconds pause{20};
-    auto changed = known_.take_changes();
-    if (changed.empty())
-      co_return;
-    expected<void> saved;
-    for (int i = 0; i < attempts; ++i) {
-      if (i > 0)
-        co_await sleep_for(self_, pause);
-      saved = co_await run_blocking(self_, env_.io, [&files = env_.files, where = config_.checkpoints, changed] {
-        return checkpoints::update(files, where, changed);
-      });
-      if (saved || saved.error().code != errc::locked)
-        break;
-    }
-    if (saved)
-      co_return;
-    known_.put_back(changed);
-    spdlog::warn("shipper: {}; a restart will have to ask the receivers", saved.error().message);
-  }
-
   // -- what others want to know -----------------------------------------------
-
-  bool all_acknowledged() const {
-    return std::all_of(streams_.begin(), streams_.end(), [](auto& entry) { return entry.second.is_done(); });
-  }
 
   void answer_drain_if_done() {
     if (drain_ && phase_ == phase::failed)
@@ -448,11 +366,11 @@ struct shipper_state {
   }
 
   /// Whether all is done, and somebody waits to hear it.
-  bool drains() const { return drain_ && phase_ != phase::failed && input_ended_ && all_acknowledged(); }
+  bool drains() const { return drain_ && phase_ != phase::failed && input_ended_ && streams_.all_done(); }
 
   ship_status status() const {
     auto& totals = *config_.totals;
-    auto holds = [](auto& entry) { return entry.second.window.held().frames > 0; };
+    auto& held = streams_.held();
     return {
       .state = to_string(phase_),
       .was_connected = totals.was_connected,
@@ -460,10 +378,10 @@ struct shipper_state {
       .acked_records = totals.acked_records,
       .acked_bytes = totals.acked_bytes,
       .sent_bytes = totals.sent_bytes,
-      .pending_streams = static_cast<std::uint64_t>(std::count_if(streams_.begin(), streams_.end(), holds)),
-      .pending_frames = held_.frames,
-      .pending_records = held_.records,
-      .pending_bytes = held_.bytes,
+      .pending_streams = streams_.holding(),
+      .pending_frames = held.frames,
+      .pending_records = held.records,
+      .pending_bytes = held.bytes,
       .last_error = last_error_,
     };
   }
@@ -480,25 +398,21 @@ struct shipper_state {
   environment& env_;
   shipper_config config_;
   failover receivers_;
-  component_metrics metrics_;
-  shipper_metrics own_metrics_;
+  shipper_metrics metrics_;
   std::mt19937_64 random_;
   caf::actor_clock::time_point started_;
   phase phase_ = phase::connecting;
   bool input_ended_ = false;
   error last_error_;
-  std::unordered_map<stream_id, outbound> streams_; // addresses are stable
-  std::deque<outbound*> sendable_;                  ///< Streams with a frame to send, longest waiting first.
+  outbound_table streams_;
+  checkpoint_keeper checkpoints_;
   std::optional<caf::typed_response_promise<ship_status>> drain_;
-  stream_window::content held_; ///< Over all streams.
-  checkpoints known_;
   // The present link.
   std::unique_ptr<link> link_;
   std::uint64_t link_number_ = 0;
   bool link_is_open_ = false, link_is_closed_ = false;
   std::optional<error> notice_;  ///< What the peer has said before it closes.
   std::size_t queued_bytes_ = 0; ///< As `link::send` and `on_sent` count them.
-  answer_watch watch_;
   id128 answering_store_{};
   signal wake_, save_;
   task_scope tasks_;

@@ -7,6 +7,8 @@
 #include <caf/span.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
+#include "actors/shipper/shipper.hpp"
+
 namespace sluice {
 
 namespace {
@@ -20,8 +22,8 @@ caf::string_view view(std::string_view text) {
 
 } // namespace
 
-shipper_metrics::shipper_metrics(caf::actor_system& system)
-  : system_(system),
+shipper_metrics::shipper_metrics(caf::actor_system& system, std::shared_ptr<shipper_totals> totals)
+  : system_(system), component_(system, "shipper"), totals_(std::move(totals)),
     ack_latency_(system.metrics().histogram_singleton<double>("sluice", "ack-latency",
       caf::make_span(latency_bounds_seconds), "Time from sending a frame first to its acknowledgement.", "seconds")) {}
 
@@ -47,8 +49,28 @@ void shipper_metrics::connected(const endpoint& to, errc result) {
     ->inc();
 }
 
-void shipper_metrics::acknowledged(caf::timespan latency) {
-  ack_latency_->observe(std::chrono::duration<double>{latency}.count());
+void shipper_metrics::received(const frame_header& x) noexcept {
+  component_.received(x.stored_records(), x.source_bytes());
+}
+
+void shipper_metrics::discarded(std::uint64_t records) {
+  component_.discarded("made_again", records);
+}
+
+void shipper_metrics::sent(const frame& x) noexcept {
+  totals_->sent_bytes += x.size();
+}
+
+void shipper_metrics::settled(const stream_window::change& x, time_point now) {
+  if (x.discarded.records > 0)
+    discarded(x.discarded.records);
+  if (x.acked.frames == 0)
+    return;
+  for (auto sent : x.sent_first)
+    ack_latency_->observe(std::chrono::duration<double>{now - sent}.count());
+  totals_->acked_records += x.acked.records;
+  totals_->acked_bytes += x.acked.bytes;
+  component_.sent(x.acked.records, x.acked.bytes);
 }
 
 } // namespace sluice
