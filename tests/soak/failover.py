@@ -203,6 +203,7 @@ def drain(sluice, options):
             started = time.monotonic()
             if second_signal:
                 shipper.process.errors.wait_for("stopping")
+                time.sleep(0.6)  # within 0.5 s it would count as the first one
                 shipper.process.signal(signal.SIGTERM)
             code = shipper.process.wait(60)
             took = time.monotonic() - started
