@@ -256,22 +256,26 @@ void spool_log::forget(const stream_id& id) {
   }
 }
 
+/// A failure leaves what was read before it to be handed on, and is met again.
 expected<std::vector<frame>> spool_log::read(std::size_t window_bytes) {
   std::vector<frame> result;
   while (handed_on_bytes_ < window_bytes) {
-    auto entry = next_entry();
-    if (!entry)
-      return fail(entry.error());
-    if (!*entry)
-      break;
-    auto passed = pass(**entry, result);
-    if (!passed)
+    auto passed = pass_next(result);
+    if (!passed && result.empty())
       return fail(passed.error());
-    if (!*passed)
+    if (!passed || !*passed)
       break;
     ++entry_;
   }
   return result;
+}
+
+/// Returns false if nothing is left at the cursor for now.
+expected<bool> spool_log::pass_next(std::vector<frame>& to) {
+  auto entry = next_entry();
+  if (!entry)
+    return fail(entry.error());
+  return *entry ? pass(**entry, to) : false;
 }
 
 /// Returns whether the entry at the cursor has had its turn; if it is to be handed on, its frame goes to `to`.

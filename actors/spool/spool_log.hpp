@@ -140,6 +140,7 @@ private:
   expected<void> follow_rotation();
   expected<const segment_index*> index_at_cursor();
   expected<const frame_entry*> next_entry();
+  expected<bool> pass_next(std::vector<frame>& to);
   expected<bool> pass(const frame_entry& entry, std::vector<frame>& to);
   expected<frame> load(const frame_entry& entry);
   void go_to(std::uint64_t segment);

@@ -26,14 +26,16 @@ bool covers(const stream_point& point, const frame_header& header) {
 }
 
 /// Where a crash has torn an active segment. What stands before the last mark was on the disk when the mark was
-/// written, so that only the payloads behind it need to be read.
-std::optional<damage> first_torn(const segment_reader& reader) {
+/// written, so that only the payloads behind it need to be read. What cannot be read now may be whole: then this fails.
+expected<std::optional<damage>> first_torn(const segment_reader& reader) {
   const auto& found = reader.found();
   const auto& frames = reader.index().frames;
   auto behind = std::ranges::partition_point(
     frames, [&](const frame_entry& entry) { return found.mark && entry.offset < *found.mark; });
   for (; behind != frames.end(); ++behind)
-    if (auto loaded = reader.load(*behind); !loaded)
+    if (auto loaded = reader.load(*behind); !loaded && is_file_error(loaded.error().code))
+      return fail(loaded.error());
+    else if (!loaded)
       return reader.at(behind->offset, loaded.error());
   return found.tail ? std::optional{reader.at(found.end, *found.tail)} : std::nullopt;
 }
@@ -129,7 +131,10 @@ expected<void> store::recover_active(segment_reader reader, timestamp now) {
       to_string(found.damages.front()) +
         "; the segment is corrupt before its end, where no crash can have cut it; `sluice store verify` shows what "
         "else is damaged, `sluice store repair` saves what is whole");
-  auto cut = first_torn(reader);
+  auto torn = first_torn(reader);
+  if (!torn)
+    return fail(torn.error());
+  auto& cut = *torn;
   auto kept = cut && cut->offset < found.end ? reader.scan(cut->offset) : expected<segment_scan>{found};
   if (!kept)
     return fail(kept.error());

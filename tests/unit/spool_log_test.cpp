@@ -315,6 +315,28 @@ TEST_F(spool, stops_a_stream_at_a_corrupt_frame_and_hands_on_the_others) {
   EXPECT_EQ(log_->handed_on_to(a.stream()), std::optional<std::uint64_t>{5});
 }
 
+// What was read before the failure was taken for handed on, and never was.
+TEST_F(spool, hands_on_all_of_it_though_reads_fail_in_between) {
+  open();
+  std::string all;
+  for (int i = 1; i <= 50; ++i) {
+    append({a.lines("line\n")});
+    all += "a" + std::to_string(i) + ' ';
+  }
+  log_->resume(a.stream(), {});
+  files.fail_calls(100, errc::io_error);
+  std::string got;
+  auto failures = 0;
+  for (int i = 0; i < 1'000 && got != all; ++i) {
+    auto part = read();
+    auto is_failure = part.find("injected") != part.npos;
+    failures += is_failure;
+    got += is_failure ? "" : part;
+  }
+  EXPECT_EQ(got, all);
+  EXPECT_GT(failures, 0);
+}
+
 TEST_F(spool, passes_over_a_stream_that_is_forgotten) {
   open();
   append({a.lines("1\n"), b.lines("1\n")});

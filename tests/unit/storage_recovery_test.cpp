@@ -73,6 +73,20 @@ TEST_F(storage_recovery, cuts_a_tail_torn_at_any_byte) {
   }
 }
 
+// A disk that fails to read what it has does not make that torn.
+TEST_F(storage_recovery, cuts_nothing_off_that_cannot_be_read_at_the_moment) {
+  auto whole = fill(3);
+  auto failed = 0;
+  for (auto i = 0; i < 200; ++i) {
+    files.fail_calls(50, errc::io_error);
+    failed += !open();
+    files.clear_faults();
+    ASSERT_EQ(files.content(first_segment).substr(0, whole.size()), whole);
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_EQ(open().value()->last(maker.stream()).sequence, 3u);
+}
+
 // After a sync that failed the system may keep what was to be written in memory, as if it were on the disk: a process
 // that finds it there and only syncs it again has acknowledged what the next loss of power takes away.
 TEST_F(storage_recovery, what_a_failed_sync_has_left_is_written_again) {
