@@ -87,7 +87,7 @@ def test_drop_newest_keeps_the_oldest_and_counts_the_others(sluice):
     assert says_dropped(stalled.ship, "drop_newest", LINES - len(numbers))
     # What fits into memory and onto disk came first.
     assert numbers[:100_000] == list(range(100_000))
-    assert numbers[-1] < LINES - 10_000
+    assert len(numbers) < LINES - 100_000
 
 
 def test_drop_newest_drops_rather_than_make_a_writer_as_slow_as_the_receiver(sluice):
