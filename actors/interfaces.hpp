@@ -201,7 +201,9 @@ using batcher_actor = upstream_actor::extend<
   caf::result<void>(idle_atom, stream_id),
   caf::result<void>(end_stream),
   caf::result<void>(close_stream),
-  caf::result<void>(end_of_input_atom)>;
+  caf::result<void>(end_of_input_atom),
+  /// Answered once the acks that came before it have gone on to the source.
+  caf::result<void>(flush_atom)>;
 
 // -- compressor ---------------------------------------------------------------
 

@@ -99,6 +99,8 @@ struct ship_pipeline_state {
     if (x.name == outlet_name_) {
       outlet_ = caf::actor_cast<downstream_actor>(x.handle);
       ask_for_drain();
+    } else if (x.name == batcher_name) {
+      batcher_ = caf::actor_cast<batcher_actor>(x.handle);
     } else if (x.name == source_name) {
       source_ = caf::actor_cast<source_actor>(x.handle);
       stop_source();
@@ -133,7 +135,10 @@ struct ship_pipeline_state {
         });
   }
 
+  /// The last acks may still be on their way up, and what the source knows to be acknowledged counts afterwards.
   task<void> finish(ship_status status) {
+    if (batcher_)
+      co_await request(self_, batcher_, patience, flush_atom_v);
     auto errors = co_await source_errors();
     answer_drain(ship_report{std::move(status), std::move(errors)});
   }
@@ -178,7 +183,8 @@ struct ship_pipeline_state {
   supervisor_config supervised_; ///< Until it is started.
   supervisor_actor supervisor_;
   std::string outlet_name_;
-  downstream_actor outlet_; ///< Null while it does not run, as `source_`.
+  downstream_actor outlet_; ///< Null while it does not run, as the next two.
+  batcher_actor batcher_;
   source_actor source_;
   spool_actor spool_;
   bool is_stopped_ = false;

@@ -86,6 +86,7 @@ struct batcher_state {
           self_->send(stream->source, x);
         }
       },
+      [](flush_atom) {},
     };
   }
 

@@ -56,6 +56,7 @@ public:
         [](end_of_input_atom) {},
         [](const welcome&) {},
         [](const ack&) {},
+        [](flush_atom) {},
       };
     }));
     if (kind_ == kind::file)

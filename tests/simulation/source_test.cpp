@@ -36,6 +36,7 @@ protected:
         [this](end_of_input_atom) { log_.push_back("done"); },
         [](const welcome&) {},
         [](const ack&) {},
+        [](flush_atom) {},
       };
     }));
     file_source_config config;

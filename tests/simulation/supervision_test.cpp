@@ -337,6 +337,11 @@ TEST_F(supervision_of_pipelines, tells_what_of_files_was_read_by_a_source_that_f
   EXPECT_EQ(abandoned.left().bytes, 8);
 }
 
+// The last ack was still on its way up when the shipper said that all is done.
+TEST_F(supervision_of_pipelines, tells_of_nothing_that_is_acknowledged_though_a_source_has_failed) {
+  EXPECT_EQ((supervision_run{3729, until::all_is_read}.run()), "");
+}
+
 TEST_F(supervision_of_pipelines, runs_the_same_way_for_the_same_seed) {
   supervision_run once{3, until::all_is_read}, twice{3, until::all_is_read}, other{4, until::all_is_read};
   EXPECT_EQ(once.run(), twice.run());
