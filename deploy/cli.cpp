@@ -157,7 +157,10 @@ CLI::Option* add_labels(CLI::App& app, label_set& labels, const std::string& hel
           auto split = text.find('=');
           if (split == std::string::npos)
             throw CLI::ValidationError("--label", fmt::format("'{}' is not of the form KEY=VALUE", text));
-          if (auto set = labels.set(text.substr(0, split), text.substr(split + 1)); !set)
+          auto key = text.substr(0, split);
+          if (labels.find(key))
+            throw CLI::ValidationError("--label", fmt::format("label '{}' is given twice", key));
+          if (auto set = labels.set(key, text.substr(split + 1)); !set)
             throw CLI::ValidationError("--label", set.error().message);
         }
       },

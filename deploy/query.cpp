@@ -50,9 +50,9 @@ int run(const query_arguments& arguments) {
     [](std::string_view gap) { report(verb, exit_code::done, std::string{gap}); });
   auto done = run_query(files, arguments.folder, arguments.options, *output,
     [](const damage& x) { report(verb, exit_code::bad_data, to_string(x) + "; passed over"); });
-  output->finish();
   if (!done)
     return report(verb, done.error());
+  output->finish();
   if (failure != 0 && failure != EPIPE)
     return report(verb, exit_code::io_error, fmt::format("standard output: {}", std::strerror(failure)));
   return static_cast<int>(done->corrupt > 0 ? exit_code::bad_data : exit_code::done);

@@ -49,6 +49,7 @@ def test_addresses_to_listen_on_that_are_none(sluice, url):
     (["--deadline", "-1s"], "-1s"),
     (["--label", "novalue"], "novalue"),
     (["--label", "=v"], "--label"),
+    (["--label", "x=1", "--label", "x=2"], "label 'x' is given twice"),
     (["--label", "bad key=v"], "bad key"),
     (["--label", "k=\xff".encode("latin-1")], "UTF-8"),
     (["--label", "k=" + "v" * 1025], "1024"),

@@ -157,6 +157,16 @@ def test_a_damaged_segment_is_named_once(sluice):
         assert result.code == 65 and result.err.count(str(victim)) == 1, result
 
 
+def test_no_count_of_a_store_that_is_not_there(sluice):
+    result = sluice.run("query", "--store", sluice.tmp / "nosuch", "--output", "count")
+    assert result.code == 74 and result.out == b"" and "nosuch" in result.err, result
+
+
+def test_a_label_that_is_given_twice(sluice, store):
+    result = sluice.run("query", "--store", store, "--label", "x=1", "--label", "x=2")
+    assert result.code == 64 and result.out == b"" and "label 'x' is given twice" in result.err, result
+
+
 def test_an_empty_store(sluice):
     receiver = sluice.receiver()
     assert sluice.query(receiver) == b""
