@@ -15,6 +15,7 @@
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
 #include "actors/storage/storage_writer.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -24,10 +25,11 @@ constexpr auto storage_name = "storage-writer";
 constexpr auto acceptor_name = "acceptor";
 
 void log_recovery(const store_recovery& found, const std::filesystem::path& folder) {
-  spdlog::info("storage: {}: {} segments, {} streams", folder.string(), found.segments, found.streams);
+  spdlog::info(
+    "storage: {}: {}, {}", folder.string(), counted(found.segments, "segment"), counted(found.streams, "stream"));
   if (found.cut)
-    spdlog::warn("storage: {}; cut off {} bytes at the end, none of which was acknowledged as durable",
-      to_string(found.cut->where), found.cut->bytes);
+    spdlog::warn("storage: {}; cut off {} at the end, none of which was acknowledged as durable",
+      to_string(found.cut->where), counted(found.cut->bytes, "byte"));
 }
 
 /// Opens the store again. The lock may still be held by the commit in which the last storage writer was interrupted.

@@ -12,6 +12,7 @@
 #include "actors/stats/stats_aggregator.hpp"
 #include "deploy/cli.hpp"
 #include "deploy/process.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -31,7 +32,8 @@ stats_config log_stats(std::chrono::milliseconds interval) {
             auto stored = total(x, "component_sent_events_total", {{"component_id", "storage-writer"}});
             if (stored == last)
               return;
-            spdlog::info("storage: {:.0f} records stored, {:.0f} new, {} on disk", stored, stored - last,
+            spdlog::info("storage: {} stored, {:.0f} new, {} on disk",
+              counted(static_cast<std::uint64_t>(stored), "record"), stored - last,
               format_size(total(x, "component_sent_bytes_total", {{"component_id", "storage-writer"}})));
             last = stored;
           }};
@@ -64,8 +66,8 @@ exit_code drain(signal_wait& signals, actor_process& process, const receive_pipe
   auto metrics = take_snapshot(process.system(), process.env().now());
   auto held = [&metrics](std::string_view name) { return total(metrics, name, {{"component_id", "receiver"}}); };
   return static_cast<exit_code>(report(verb, exit_code::not_acknowledged,
-    fmt::format("stopped: {:.0f} records ({} of frames) that have come are not stored; their shippers keep them",
-      held("buffer_events"), format_size(held("buffer_size_bytes")))));
+    fmt::format("stopped: {} ({} of frames) received and not stored; their shippers keep them",
+      counted(static_cast<std::uint64_t>(held("buffer_events")), "record"), format_size(held("buffer_size_bytes")))));
 }
 
 int run(const receive_options& options) {

@@ -15,6 +15,7 @@
 #include "deploy/agent_state.hpp"
 #include "deploy/cli.hpp"
 #include "deploy/process.hpp"
+#include "messages/counted.hpp"
 #include "messages/uuid.hpp"
 
 namespace sluice {
@@ -109,37 +110,37 @@ std::string host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-stats_config print_progress(bool wanted, bool has_spool) {
-  using namespace std::chrono_literals;
-  return {wanted ? 1000ms : 0ms, [has_spool, last = 0.0](const stats_snapshot& x) mutable {
-            auto acked = total(x, "component_sent_bytes_total", {{"component_id", "shipper"}});
-            auto spooled = has_spool ? fmt::format("; {:.0f} records ({}) written to the spool",
-                                         total(x, "sluice_spool_written_events_total"),
-                                         format_size(total(x, "sluice_spool_written_bytes_total")))
-                                     : std::string{};
-            fmt::print(stderr, "{:.0f} records acknowledged, {}, {}/s, {} on their way{}\n",
-              total(x, "component_sent_events_total", {{"component_id", "shipper"}}), format_size(acked),
-              format_size(acked - last), format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})),
-              spooled);
-            last = acked;
-          }};
+std::string amount(double records, double bytes) {
+  return fmt::format("{} ({})", counted(static_cast<std::uint64_t>(records), "record"), format_size(bytes));
 }
 
-std::string amount(std::uint64_t records, std::uint64_t bytes) {
-  return fmt::format("{} records ({})", records, format_size(static_cast<double>(bytes)));
+stats_config print_progress(bool wanted, bool has_spool) {
+  using namespace std::chrono_literals;
+  return {
+    wanted ? 1000ms : 0ms, [has_spool, last = 0.0](const stats_snapshot& x) mutable {
+      auto acked = total(x, "component_sent_bytes_total", {{"component_id", "shipper"}});
+      auto spooled = has_spool
+                       ? fmt::format("; {} written to the spool", amount(total(x, "sluice_spool_written_events_total"),
+                                                                    total(x, "sluice_spool_written_bytes_total")))
+                       : std::string{};
+      auto records = static_cast<std::uint64_t>(total(x, "component_sent_events_total", {{"component_id", "shipper"}}));
+      fmt::print(stderr, "{} acknowledged, {}, {}/s, {} on their way{}\n", counted(records, "record"),
+        format_size(acked), format_size(acked - last),
+        format_size(total(x, "buffer_size_bytes", {{"component_id", "shipper"}})), spooled);
+      last = acked;
+    }};
 }
 
 /// Where that is which was read and is not acknowledged.
 std::string remains(const ship_status& status) {
   auto& spool = status.spool;
   if (spool.folder.empty())
-    return fmt::format("{} of {} streams that were read after them are not; ship again to go on from there",
-      amount(status.pending_records, status.pending_bytes), status.pending_streams);
-  auto text = fmt::format("{} wait in the spool {}; the next start ships them",
+    return fmt::format("{} of {} read after that and not acknowledged; ship again to go on from there",
+      amount(status.pending_records, status.pending_bytes), counted(status.pending_streams, "stream"));
+  auto text = fmt::format("{} waiting in the spool {}, for the next start to ship",
     amount(spool.waiting_records, spool.waiting_bytes), spool.folder);
   if (spool.queued_records > 0)
-    text += fmt::format(
-      "; {} that were read could not be written there and are lost", amount(spool.queued_records, spool.queued_bytes));
+    text += fmt::format("; {} read, but not written there, and lost", amount(spool.queued_records, spool.queued_bytes));
   return text;
 }
 
@@ -152,9 +153,8 @@ exit_code explain_unfinished(const ship_status& status, std::string_view why) {
       verb, exit_code::unavailable, fmt::format("{}: no receiver has answered, nothing was shipped{}", why, cause));
     return exit_code::unavailable;
   }
-  auto arrived = status.was_connected
-                   ? fmt::format("{} are acknowledged", amount(status.acked_records, status.acked_bytes))
-                   : "no receiver has answered";
+  auto arrived = status.was_connected ? fmt::format("{} acknowledged", amount(status.acked_records, status.acked_bytes))
+                                      : "no receiver has answered";
   report(verb, exit_code::not_acknowledged, fmt::format("{}: {}; {}{}", why, arrived, remains(status), cause));
   return exit_code::not_acknowledged;
 }
@@ -222,14 +222,14 @@ exit_code conclude(const drain_result& outcome, const abandoned_input& abandoned
   auto& [status, errors] = *outcome;
   if (auto left = abandoned.left(); left.streams > 0)
     return static_cast<exit_code>(report(verb, exit_code::not_acknowledged,
-      fmt::format("{} are acknowledged; {} more of {} files were read and are not known to be, for an actor failed "
+      fmt::format("{} acknowledged; {} more of {} read and not known to be, for an actor failed "
                   "while the reading was ended; ship again to go on from there",
-        amount(status.acked_records, status.acked_bytes), format_size(static_cast<double>(left.bytes)), left.streams)));
+        amount(status.acked_records, status.acked_bytes), format_size(static_cast<double>(left.bytes)),
+        counted(left.streams, "file"))));
   if (status.spool.waiting_records > 0)
     return explain_unfinished(status, "the input has ended");
-  fmt::print(stderr, "sluice ship: {} records ({}) of {} streams acknowledged, {} sent\n", status.acked_records,
-    format_size(static_cast<double>(status.acked_bytes)), status.streams,
-    format_size(static_cast<double>(status.sent_bytes)));
+  fmt::print(stderr, "sluice ship: {} of {} acknowledged, {} sent\n", amount(status.acked_records, status.acked_bytes),
+    counted(status.streams, "stream"), format_size(static_cast<double>(status.sent_bytes)));
   if (errors.empty())
     return exit_code::done;
   return static_cast<exit_code>(report(verb, exit_code::io_error,
@@ -320,7 +320,8 @@ int run(const ship_options& options) {
 } // namespace
 
 void add_ship(CLI::App& app) {
-  auto* sub = app.add_subcommand("ship", "Ship files and end once all of it is durably acknowledged");
+  auto* sub = app.add_subcommand(
+    "ship", "Ship files and pipes, and end once all is durably acknowledged; with --follow, go on until a signal");
   auto options = std::make_shared<ship_options>();
   sub->add_option("SRC", options->sources, "Files, patterns, or - for standard input")->required();
   sub

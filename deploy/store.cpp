@@ -9,6 +9,7 @@
 #include "actors/storage/store_check.hpp"
 #include "actors/storage/store_repair.hpp"
 #include "deploy/cli.hpp"
+#include "messages/counted.hpp"
 #include "transport/posix_file_system.hpp"
 
 namespace sluice {
@@ -42,8 +43,12 @@ int verify(const std::string& folder) {
   if (found->tail)
     report("store verify", exit_code::done,
       to_string(*found->tail) + "; this tail is not acknowledged and will be cut at the next start");
-  fmt::print("{} segments, {} frames, {} records, {} gaps ({} records dropped), {} problems\n", found->segments,
-    found->frames, found->records, found->gaps, found->gap_records, found->problems);
+  auto affected = found->damaged_records == 0
+                    ? std::string{}
+                    : fmt::format(" ({} in damaged frames)", counted(found->damaged_records, "record"));
+  fmt::print("{}, {}, {}, {} ({} dropped), {}{}\n", counted(found->segments, "segment"),
+    counted(found->frames, "frame"), counted(found->records, "record"), counted(found->gaps, "gap"),
+    counted(found->gap_records, "record"), counted(found->problems, "problem"), affected);
   return static_cast<int>(found->problems == 0 ? exit_code::done : exit_code::bad_data);
 }
 
@@ -53,14 +58,13 @@ int repair(const std::string& folder) {
   auto found = repair_store(files, folder, now, [](const std::string& line) { fmt::print("{}\n", line); });
   if (!found)
     return report("store repair", found.error());
-  fmt::print("{} segments, {} written anew\n", found->segments, found->repaired);
+  fmt::print("{}, {} written anew\n", counted(found->segments, "segment"), found->repaired);
   if (found->is_whole())
     return static_cast<int>(exit_code::done);
   return report("store repair", exit_code::bad_data,
-    fmt::format(
-      "the store can be used again, but lacks at least {} frames, and {} bytes of which nothing is known; what "
-      "was at the end of a stream is shipped again if its source still has it",
-      found->lost_frames, found->lost_bytes));
+    fmt::format("the store can be used again, but lacks at least {}, and {} of which nothing is known; what "
+                "was at the end of a stream is shipped again if its source still has it",
+      counted(found->lost_frames, "frame"), counted(found->lost_bytes, "byte")));
 }
 
 } // namespace

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "messages/counted.hpp"
+
 namespace sluice {
 
 namespace {
@@ -258,7 +260,7 @@ expected<record_reader> record_reader::open(byte_view payload, std::uint32_t rec
     reader.attributes_ = detail::byte_reader{in.bytes(in.remaining())};
   if (!in.ok())
     return fail(errc::truncated,
-      fmt::format("payload: {} bytes do not hold the columns of {} records", payload.size(), record_count));
+      fmt::format("payload: {} bytes do not hold the columns of {}", payload.size(), counted(record_count, "record")));
   if (in.remaining() > 0)
     return fail(errc::malformed, fmt::format("payload: {} bytes behind the last column", in.remaining()));
   return reader;

@@ -5,6 +5,7 @@
 
 #include "actors/text/json_text.hpp"
 #include "actors/text/time_text.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -46,8 +47,8 @@ private:
 std::string describe_gap(const frame_header& header, std::string_view reason) {
   auto is_known = header.record_count > 0;
   auto count = is_known ? header.record_count : header.position_end - header.position_begin;
-  return fmt::format("gap: {} {}{} {} ({}) from {} to {}, stream {}", count, is_known ? "record" : "byte",
-    count == 1 ? "" : "s", reason == gap_reason::stored_elsewhere ? "in another store" : "dropped", reason,
+  return fmt::format("gap: {} {} ({}) from {} to {}, stream {}", counted(count, is_known ? "record" : "byte"),
+    reason == gap_reason::stored_elsewhere ? "in another store" : "dropped", reason,
     format_timestamp(header.first_timestamp), format_timestamp(header.last_timestamp), to_string(header.stream));
 }
 

@@ -15,6 +15,7 @@
 #include "actors/source/input_table.hpp"
 #include "actors/source/outlet.hpp"
 #include "actors/stats/metrics.hpp"
+#include "messages/counted.hpp"
 #include "transport/file_system.hpp"
 
 namespace sluice {
@@ -325,8 +326,8 @@ struct file_source_state {
   }
 
   task<void> begin_anew(const input& x) {
-    spdlog::warn(
-      "{}: is shorter than the {} bytes that are stored of it: it was truncated; starting over", x.path, x.position);
+    spdlog::warn("{}: is shorter than what is stored of it, {}: it was truncated; starting over", x.path,
+      counted(x.position, "byte"));
     take(co_await run_blocking(self_, env_.io,
       [discovery = discovery_, path = x.path, which = x.which] { return discovery->identify_truncated(path, which); }));
   }
@@ -418,11 +419,11 @@ struct file_source_state {
   task<void> drop_rest(input& x, std::string_view reason) {
     auto unread = x.size > x.position ? x.size - x.position : 0;
     if (unread > 0) {
-      give_up({errc::not_rereadable, fmt::format("{}: {} with {} bytes unread", x.path, reason, unread)});
+      give_up({errc::not_rereadable, fmt::format("{}: {} with {} unread", x.path, reason, counted(unread, "byte"))});
       outlet_.tell_gap(x, reason, 0, unread, env_.now(), env_.now());
     } else if (x.is_missing) {
-      spdlog::warn("{}: {} while it was not watched, with {} bytes stored; whether there were more is not known",
-        x.path, reason, x.position);
+      spdlog::warn("{}: {} while it was not watched, with {} stored; whether there were more is not known", x.path,
+        reason, counted(x.position, "byte"));
     }
     co_await end(x);
   }

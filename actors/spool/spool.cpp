@@ -18,6 +18,7 @@
 #include "actors/spool/spool_account.hpp"
 #include "actors/spool/spool_job.hpp"
 #include "actors/storage/gap_frame.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -152,12 +153,13 @@ struct spool_state {
   /// Greets the streams that an earlier process has left.
   void take_over() {
     if (auto& cut = log_->recovery().cut)
-      spdlog::warn("spool: cut {} bytes off: {}", cut->bytes, to_string(cut->where));
+      spdlog::warn("spool: cut {} off: {}", counted(cut->bytes, "byte"), to_string(cut->where));
     auto& left = log_->waiting();
     if (!log_->found().empty())
-      spdlog::info("spool {}: an earlier process has left {} records ({} bytes) of {} streams; what of them is not yet "
+      spdlog::info("spool {}: an earlier process has left {} ({}) of {}; what of them is not yet "
                    "acknowledged is shipped first",
-        config_.folder.string(), left.records, left.bytes, log_->found().size());
+        config_.folder.string(), counted(left.records, "record"), counted(left.bytes, "byte"),
+        counted(log_->found().size(), "stream"));
     account_.find(left);
     for (auto& [id, labels] : log_->found()) {
       auto& made = streams_[id] = {.end = log_->last(id).position, .is_closed = true};

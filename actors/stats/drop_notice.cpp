@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "messages/counted.hpp"
+
 namespace sluice {
 
 void drop_notice::add(std::string_view reason, std::uint64_t records, caf::actor_clock::time_point now) {
@@ -13,7 +15,7 @@ void drop_notice::add(std::string_view reason, std::uint64_t records, caf::actor
 void drop_notice::say(caf::actor_clock::time_point now) {
   if (records_ == 0)
     return;
-  spdlog::warn("{}: more comes in than goes out: {} records dropped ({})", who_, records_, reason_);
+  spdlog::warn("{}: more comes in than goes out: {} dropped ({})", who_, counted(records_, "record"), reason_);
   records_ = 0;
   next_ = now + interval_;
 }

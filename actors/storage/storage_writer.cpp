@@ -16,6 +16,7 @@
 #include "actors/runtime/environment.hpp"
 #include "actors/stats/metrics.hpp"
 #include "actors/storage/store.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -201,7 +202,8 @@ struct storage_writer_state {
     storage_metrics_.expired_segments->inc(static_cast<std::int64_t>(segments));
     storage_metrics_.expired_records->inc(static_cast<std::int64_t>(records));
     storage_metrics_.expired_bytes->inc(static_cast<std::int64_t>(bytes));
-    spdlog::info("storage: retention has removed {} segments with {} records, {} bytes", segments, records, bytes);
+    spdlog::info("storage: retention has removed {} with {}, {}", counted(segments, "segment"),
+      counted(records, "record"), counted(bytes, "byte"));
   }
 
   /// Says when the store becomes full, and when it no longer is.

@@ -53,9 +53,10 @@ std::string to_json(const store_summary& summary);
 struct verify_result {
   std::uint64_t segments = 0;
   std::uint64_t frames = 0;
-  std::uint64_t records = 0;
+  std::uint64_t records = 0; ///< In whole frames.
   std::uint64_t gaps = 0;
-  std::uint64_t gap_records = 0; ///< Dropped, as far as the gaps know.
+  std::uint64_t gap_records = 0;     ///< Dropped, as far as the gaps know.
+  std::uint64_t damaged_records = 0; ///< In frames that cannot be read, as far as the index knows of them.
   std::uint64_t problems = 0;
   /// What follows the last whole frame of the active segment: a commit that is under way, or was torn by a crash and
   /// will be cut at the next start. Not a problem.

@@ -9,6 +9,7 @@
 #include "actors/storage/store.hpp"
 #include "actors/storage/store_identity.hpp"
 #include "actors/storage/store_verification.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -109,8 +110,8 @@ private:
     return refill(*rebuild, *damaged, after, next == nullptr)
       .and_then([&] { return keep_broken(files_, segment.path); })
       .and_then([&](const std::filesystem::path& kept) {
-        tell_(fmt::format("{}: written anew with {} frames, {} are lost; the damaged file is kept as {}",
-          segment.path.string(), rebuild->kept_frames(), rebuild->lost_frames(), kept.string()));
+        tell_(fmt::format("{}: written anew with {}, {} lost; the damaged file is kept as {}", segment.path.string(),
+          counted(rebuild->kept_frames(), "frame"), rebuild->lost_frames(), kept.string()));
         return files_.rename(made, segment.path);
       })
       .and_then([&] { return files_.sync_folder(folder_); })

@@ -40,6 +40,7 @@ private:
   void check_header(const segment_reader& reader, const segment_file& from);
   void check_body(const segment_reader& reader, const segment_scan& scanned, bool is_last);
   bool check_frame(const segment_reader& reader, const frame_entry& entry);
+  void report_frame(const segment_reader& reader, const frame_entry& entry, error reason);
   void check_order(const segment_reader& reader, const frame_entry& entry, bool leaves_out);
   expected<void> check_records(const frame& from);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "actors/storage/store_verification.hpp"
+#include "messages/counted.hpp"
 #include "messages/record_codec.hpp"
 
 namespace sluice {
@@ -81,8 +82,16 @@ bool store_verification::check_frame(const segment_reader& reader, const frame_e
   check_order(reader, entry, loaded && may_leave_out(*loaded));
   auto read = loaded.and_then([this](const frame& from) { return check_records(from); });
   if (!read)
-    report(reader.at(entry.offset, read.error()));
+    report_frame(reader, entry, read.error());
   return true;
+}
+
+void store_verification::report_frame(const segment_reader& reader, const frame_entry& entry, error reason) {
+  if (entry.kind == frame_kind::records) {
+    result_.damaged_records += entry.record_count;
+    reason.message += fmt::format("; {} affected", counted(entry.record_count, "record"));
+  }
+  report(reader.at(entry.offset, std::move(reason)));
 }
 
 void store_verification::check_order(const segment_reader& reader, const frame_entry& entry, bool leaves_out) {
@@ -115,11 +124,12 @@ expected<void> store_verification::check_records(const frame& from) {
   std::uint32_t count = 0;
   while (records->next() != nullptr)
     ++count;
-  result_.records += count;
   if (records->failure())
     return fail(*records->failure());
   if (count != from.header().record_count)
-    return fail(errc::malformed, fmt::format("{} records, the header says {}", count, from.header().record_count));
+    return fail(
+      errc::malformed, fmt::format("{}, the header says {}", counted(count, "record"), from.header().record_count));
+  result_.records += count;
   return {};
 }
 

@@ -15,6 +15,7 @@
 
 #include "actors/errors.hpp"
 #include "actors/runtime/awaitables.hpp"
+#include "messages/counted.hpp"
 
 namespace sluice {
 
@@ -208,8 +209,9 @@ struct supervisor_state {
   }
 
   void escalate(const std::string& what) {
-    auto text = fmt::format("{}; it was started again {} times within {} s, which is the limit", what,
-      config_.intensity.restarts, std::chrono::duration_cast<std::chrono::seconds>(config_.intensity.within).count());
+    auto text = fmt::format("{}; it was started again {} within {} s, which is the limit", what,
+      counted(config_.intensity.restarts, "time"),
+      std::chrono::duration_cast<std::chrono::seconds>(config_.intensity.within).count());
     spdlog::error("{}", text);
     leave(to_caf({errc::actor_failed, text}));
   }

@@ -269,7 +269,7 @@ def feed(process, data):
 
 def shipped(result):
     """How many records `ship` says were acknowledged."""
-    found = re.search(r"sluice ship: (\d+) records", result.err)
+    found = re.search(r"sluice ship: (\d+) records?", result.err)
     assert found, result
     return int(found[1])
 

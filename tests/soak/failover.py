@@ -211,7 +211,7 @@ def drain(sluice, options):
             receiver.process.signal(signal.SIGCONT)
         if code != 75 or took > (5 if second_signal else 40):
             raise Violation(f"ended with {code} after {took:.1f} s: {shipper.last_words()}")
-        if not re.search(r"\d+ records .* acknowledged", shipper.last_words()):
+        if not re.search(r"\d+ records? .* acknowledged", shipper.last_words()):
             raise Violation(f"does not say what is left: {shipper.last_words()}")
         figures.append(f"{took:.1f} s")
         appender.finish()

@@ -238,7 +238,7 @@ def await_line(store, text, services, patience=PATIENCE):
 def verify(store):
     """Counts of `store verify`, which must find no problem."""
     done = subprocess.run([support.BINARY, "store", "verify", store], capture_output=True, text=True, check=False)
-    found = re.search(r"(\d+) segments, (\d+) frames, (\d+) records.* (\d+) problems", done.stdout)
+    found = re.search(r"(\d+) segments?, (\d+) frames?, (\d+) records?.* (\d+) problems?\b", done.stdout)
     if done.returncode != 0 or not found or found[4] != "0":
         raise Violation(f"store verify ended with {done.returncode}: {done.stdout}{done.stderr}")
     return {"segments": int(found[1]), "frames": int(found[2])}

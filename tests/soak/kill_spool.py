@@ -19,7 +19,7 @@ import time
 from harness import (LAST_LINE, Killer, NumberedLines, Service, Violation, await_line, free_port, kill_while, main,
                      parser, query, receiver_service, verify, world)
 
-CONFIRMED = re.compile(r"(\d+) records (?:\([^)]*\) )?written to the spool")
+CONFIRMED = re.compile(r"(\d+) records? (?:\([^)]*\) )?written to the spool")
 
 
 class Feeder(threading.Thread):

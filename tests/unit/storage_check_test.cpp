@@ -88,6 +88,21 @@ TEST_F(storage_check, names_file_and_offset) {
   EXPECT_THAT(problems[0], HasSubstr(segment(1).string() + ":" + std::to_string(entry.offset) + ": "));
 }
 
+TEST_F(storage_check, says_how_many_records_a_damaged_frame_has) {
+  fill();
+  for (std::uint64_t number : {1, 3}) {
+    auto entry = segment_reader::open(files, segment(number))->index().frames[1];
+    auto changed = files.content(segment(number));
+    changed[entry.end() - 1] ^= 1;
+    files.set_content(segment(number), changed);
+  }
+  auto result = verify();
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_THAT(problems, testing::Each(HasSubstr("; 2 records affected")));
+  EXPECT_EQ(result.damaged_records, 4u);
+  EXPECT_EQ(result.records, 24u);
+}
+
 TEST_F(storage_check, finds_a_missing_segment) {
   fill();
   files.remove(segment(2));
