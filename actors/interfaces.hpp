@@ -149,12 +149,15 @@ struct open_stream {
   bool rereadable = true;         ///< Its source can read any part of it again.
   std::uint64_t begins_at = 0;    ///< If not: what lies before it was acknowledged and cannot be read again.
   std::uint64_t epoch = 0;        ///< Of the next frame. The receiver takes none of an older one once it has answered.
+  stream_point acked{};           ///< What is known to be acknowledged of it.
+  id128 store{};                  ///< The store that says so.
 
   template <class Inspector>
   friend bool inspect(Inspector& f, open_stream& x) {
     return f.object(x).fields(f.field("stream", x.stream), f.field("labels", x.labels),
                               f.field("upstream", x.upstream), f.field("rereadable", x.rereadable),
-                              f.field("begins_at", x.begins_at), f.field("epoch", x.epoch));
+                              f.field("begins_at", x.begins_at), f.field("epoch", x.epoch),
+                              f.field("acked", x.acked), f.field("store", x.store));
   }
 };
 

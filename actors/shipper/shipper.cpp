@@ -176,7 +176,7 @@ struct shipper_state {
     auto [stream, is_new] = streams_.add(x.stream);
     stream.upstream = caf::actor_cast<upstream_actor>(x.upstream);
     if (is_new)
-      go_on_from_checkpoint(stream);
+      go_on_after_what_is_known(stream, x);
     auto is_newer = x.epoch > stream.epoch;
     stream.epoch = std::max(stream.epoch, x.epoch);
     if (link_is_open_ && (is_new || is_newer))
@@ -327,8 +327,16 @@ struct shipper_state {
   // -- what outlives the process ------------------------------------------------
 
   /// Before the stream is greeted for the first time.
+  void go_on_after_what_is_known(outbound& to, const open_stream& x) {
+    if (x.acked.position > 0) {
+      to.window = stream_window{config_.epoch, x.acked};
+      to.store = x.store;
+    }
+    go_on_from_checkpoint(to);
+  }
+
   void go_on_from_checkpoint(outbound& x) {
-    if (auto* found = checkpoints_.find(x.id)) {
+    if (auto* found = checkpoints_.find(x.id); found && found->last >= x.window.acked()) {
       x.window = stream_window{config_.epoch, found->last};
       x.store = found->store;
     }

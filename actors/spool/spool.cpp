@@ -202,8 +202,11 @@ struct spool_state {
     }
   }
 
+  /// What the spool has let go of, some store has: that is told to receivers which have it not.
   void announce(route& which, open_stream x) {
     which.epoch = x.epoch;
+    x.acked = log_->acked(x.stream);
+    x.store = log_->identity();
     x.upstream = self_->ctrl();
     self_->send(next_, std::move(x));
   }

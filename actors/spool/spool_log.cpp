@@ -123,6 +123,7 @@ expected<void> spool_log::look_around() {
       count_in(at->second, content_of(entry));
       if (is_new) {
         at->second.first_epoch = entry.last.epoch;
+        at->second.acked = {entry.last.epoch, entry.last.sequence - 1, entry.position_begin};
         found_.emplace_back(id, (*index)->label_sets[entry.labels]);
       }
     }
@@ -134,7 +135,7 @@ expected<void> spool_log::look_around() {
 spool_log::outbound& spool_log::at(const stream_id& id) {
   auto [at, is_new] = streams_.try_emplace(id);
   if (is_new)
-    at->second.newest = last(id);
+    at->second.newest = at->second.acked = last(id);
   return at->second;
 }
 
@@ -394,6 +395,11 @@ std::optional<std::uint64_t> spool_log::handed_on_to(const stream_id& id) const 
 std::uint64_t spool_log::first_epoch(const stream_id& id) const {
   auto found = streams_.find(id);
   return found == streams_.end() ? 0 : found->second.first_epoch;
+}
+
+stream_point spool_log::acked(const stream_id& id) const {
+  auto found = streams_.find(id);
+  return found == streams_.end() ? last(id) : found->second.acked;
 }
 
 bool spool_log::is_acknowledged(const stream_id& id) const {

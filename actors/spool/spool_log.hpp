@@ -55,6 +55,13 @@ public:
   /// The epoch of the first frame of a stream that there was when it was opened; 0 for none.
   std::uint64_t first_epoch(const stream_id& stream) const;
 
+  /// What is acknowledged of a stream, as far as is known: what lay before the first frame that there was when it was
+  /// opened, for nothing else is removed; all of it if there was none.
+  stream_point acked(const stream_id& stream) const;
+
+  /// As a store.
+  const id128& identity() const noexcept { return store_->identity(); }
+
   /// Where a stream goes on whose source can be read again, after what the receiver has answered: there, if it has more
   /// than the spool, for instance because it was shipped past the spool.
   stream_point adopt(const welcome& answer) {
@@ -113,12 +120,12 @@ private:
     spool_content content;
   };
 
-  /// How far a stream has got on its way out: acked <= handed <= newest.
+  /// How far a stream has got on its way out: once resumed, acked <= handed <= newest.
   struct outbound {
     std::uint64_t first_epoch = 0; ///< Of what was there when it was opened.
     stream_point newest;           ///< In the spool.
     stream_point handed;           ///< Up to here it is handed on, or known to be acknowledged.
-    stream_point acked;            ///< As the receiver has last told.
+    stream_point acked;            ///< As the receiver has last told, or, before that, as is seen from what is left.
     stream_point counted;          ///< Up to here it is taken out of `waiting`.
     spool_content waiting;
     bool resumed = false;

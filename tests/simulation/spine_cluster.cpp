@@ -109,6 +109,8 @@ void spine_cluster::add_shipper(std::uint64_t number) {
     config.spool->takes_all = false;
     config.spool->window_bytes = 1 + world.random_below(64 * 1024);
   }
+  if (receivers.size() > 1 && further.one_in(2))
+    add_failover(config);
   auto made = std::make_unique<sim_shipper>(world, host, seed * 16 + number, config);
   add_files(*made);
   if (one_in(2))
@@ -118,6 +120,15 @@ void spine_cluster::add_shipper(std::uint64_t number) {
     applications.push_back(std::make_unique<pipe_application>(world, *made));
   }
   shippers.push_back(std::move(made));
+}
+
+/// It may go to every receiver.
+void spine_cluster::add_failover(ship_pipeline_config& to) {
+  ++seen["shippers with several receivers"];
+  for (auto& x : receivers)
+    if (x->where() != to.ship.to.front())
+      to.ship.to.push_back(x->where());
+  to.ship.checkpoints = "/state/checkpoints";
 }
 
 void spine_cluster::add_followed_files(sim_shipper& to) {

@@ -63,6 +63,7 @@ public:
 private:
   void add_receiver(std::uint64_t number, const spine_options& options);
   void add_shipper(std::uint64_t number);
+  void add_failover(ship_pipeline_config& to);
   void add_files(sim_shipper& to);
   void add_followed_files(sim_shipper& to);
   void add_twin(sim_shipper& other);

@@ -31,9 +31,9 @@ struct spine_result {
   spine_coverage seen;
 };
 
-/// Ships from one to three machines to one or two receivers, while networks, disks, clocks and processes fail; the seed
-/// says what is shipped and what fails. Once nothing fails any more, all must become acknowledged and quiet. Then the
-/// receivers' power fails, and what is stored is compared with what was written.
+/// Ships from one to three machines to one or two receivers, or to either of them, while networks, disks, clocks and
+/// processes fail; the seed says what is shipped and what fails. Once nothing fails any more, all must become
+/// acknowledged and quiet. Then the receivers' power fails, and what is stored is compared with what was written.
 spine_result run_spine(std::uint64_t seed, const spine_options& options);
 
 } // namespace sluice::test

@@ -52,7 +52,7 @@ TEST_F(spine, loses_and_doubles_nothing_whatever_fails) {
     for (auto* what : {"lost connections", "partitions", "slow peers", "frozen processes", "clock jumps",
            "receiver crashes", "actors killed", "files renamed", "files truncated", "pipes torn", "shipper kills",
            "shippers fenced", "full disks", "failing disks", "torn tails", "full disks of shippers",
-           "failing disks of shippers", "records doubly sent", "records made again"})
+           "failing disks of shippers", "shippers with several receivers", "records doubly sent", "records made again"})
       EXPECT_GT(seen[what], 0) << what;
 }
 

@@ -86,6 +86,26 @@ TEST_F(spool, knows_the_epoch_of_the_first_frame_that_it_has_found) {
   EXPECT_EQ(log_->first_epoch(b.stream()), 0);
 }
 
+TEST_F(spool, knows_after_a_restart_what_must_be_acknowledged_for_it_was_removed) {
+  open();
+  for (int i = 0; i < 6; ++i)
+    append({a.lines(line_of(large))});
+  log_->resume(a.stream(), {});
+  read();
+  log_->acknowledge(a.stream(), a.last());
+  ASSERT_TRUE(log_->reclaim(start));
+  auto removed = a.last();
+  append({a.lines("1\n"), b.lines("1\n")});
+  open();
+  EXPECT_LE(log_->acked(a.stream()), removed);
+  EXPECT_GT(log_->acked(a.stream()).position, 0);
+  EXPECT_EQ(log_->acked(b.stream()).position, 0);
+  EXPECT_FALSE(log_->is_acknowledged(a.stream()));
+  log_->resume(a.stream(), log_->acked(a.stream()));
+  log_->resume(b.stream(), log_->acked(b.stream()));
+  EXPECT_TRUE(read().ends_with("a7 b1 "));
+}
+
 TEST_F(spool, hands_on_in_stored_order_once_the_receiver_has_answered) {
   open();
   append({a.lines("1\n"), b.lines("1\n"), a.lines("2\n")});
