@@ -58,11 +58,11 @@ void outlet::count_dropped(std::string_view reason, std::uint32_t records, std::
     return;
   metrics_.received(records, bytes);
   metrics_.discarded(reason, records);
-  notice_.add(reason, records, self_->clock().now());
+  notice_.add(reason, records);
 }
 
 void outlet::say_dropped() {
-  notice_.say(self_->clock().now());
+  notice_.say();
 }
 
 } // namespace sluice

@@ -47,7 +47,7 @@ private:
   input_table& inputs_;
   std::shared_ptr<buffer_pool> pool_;
   batcher_actor next_;
-  drop_notice notice_{"source"};
+  drop_notice notice_{self_, "source"};
 };
 
 } // namespace sluice

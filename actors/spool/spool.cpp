@@ -48,8 +48,8 @@ struct spool_state {
   };
 
   spool_state(spool_actor::pointer self, environment& env, spool_config config, shipper_actor next)
-    : self_(self), env_(env), config_(std::move(config)), next_(std::move(next)),
-      account_(self->system(), config_.folder), started_(self->clock().now()), wake_(self) {}
+    : self_(self), env_(env), config_(std::move(config)), next_(std::move(next)), account_(self, config_.folder),
+      started_(self->clock().now()), wake_(self) {}
 
   spool_actor::behavior_type make_behavior() {
     tasks_.spawn(run());
@@ -116,7 +116,7 @@ struct spool_state {
       for (auto& event : std::exchange(events_, {}))
         event();
       tell_ends();
-      account_.publish(*log_, self_->clock().now());
+      account_.publish(*log_);
       answer_those_who_wait();
       if (drained_ && log_->is_all_acknowledged()) {
         co_await finish();
@@ -302,7 +302,7 @@ struct spool_state {
     if (header.kind == frame_kind::gap)
       return;
     spool_content gone{header.stored_records(), header.source_bytes()};
-    account_.drop_queued(gap_reason::drop_newest, gone, self_->clock().now());
+    account_.drop_from_queue(gap_reason::drop_newest, gone);
     auto gap =
       make_gap(header, {.position = header.position_begin}, header.end_point(), gap_reason::drop_newest, env_.now());
     queued_frame_bytes_ -= x.size();
@@ -342,7 +342,7 @@ struct spool_state {
       fail_for_now(result.dropped.error());
     } else if (job.drops) {
       may_drop_ = result.dropped->records > 0;
-      account_.drop_written(gap_reason::drop_oldest, *result.dropped, self_->clock().now());
+      account_.drop_from_disk(gap_reason::drop_oldest, *result.dropped);
     }
     if (!result.out) {
       fail_for_now(result.out.error());
@@ -447,6 +447,7 @@ struct spool_state {
   }
 
   void answer_drain(ship_status x) {
+    account_.say_dropped();
     x.spool = account_.status();
     if (drain_)
       drain_->deliver(std::move(x));
@@ -465,8 +466,7 @@ struct spool_state {
     if (!cleared)
       complain(cleared.error());
     is_finished_ = true;
-    account_.say_dropped(self_->clock().now());
-    account_.publish(*log_, self_->clock().now());
+    account_.publish(*log_);
     answer_drain(std::move(*drained_));
   }
 

@@ -1,13 +1,14 @@
 #include "actors/spool/spool_account.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/scheduled_actor.hpp>
 #include <caf/telemetry/metric_registry.hpp>
 
 namespace sluice {
 
-spool_account::spool_account(caf::actor_system& system, std::filesystem::path folder)
-  : folder_(std::move(folder)), metrics_(system, "spool") {
-  auto& registry = system.metrics();
+spool_account::spool_account(caf::scheduled_actor* self, std::filesystem::path folder)
+  : folder_(std::move(folder)), metrics_(self->system(), "spool"), notice_(self, "spool") {
+  auto& registry = self->system().metrics();
   written_records_ =
     registry.counter_singleton("sluice", "spool-written-events", "Records that the spool has made durable.", "1", true);
   written_bytes_ = registry.counter_singleton(
@@ -38,20 +39,23 @@ void spool_account::settle(const spool_content& done, const spool_content& writt
     metrics_.discarded("duplicate", again.records);
 }
 
-void spool_account::drop_queued(std::string_view reason, const spool_content& gone, caf::actor_clock::time_point now) {
+void spool_account::drop_from_queue(std::string_view reason, const spool_content& gone) {
   metrics_.hold(-static_cast<std::int64_t>(gone.records), -static_cast<std::int64_t>(gone.bytes));
   queued_.remove(gone);
-  drop_written(reason, gone, now);
+  count_dropped(reason, gone);
 }
 
-void spool_account::drop_written(std::string_view reason, const spool_content& gone, caf::actor_clock::time_point now) {
+void spool_account::drop_from_disk(std::string_view reason, const spool_content& gone) {
+  count_dropped(reason, gone);
+}
+
+void spool_account::count_dropped(std::string_view reason, const spool_content& gone) {
   received_.remove(gone);
   metrics_.discarded(reason, gone.records);
-  notice_.add(reason, gone.records, now);
+  notice_.add(reason, gone.records);
 }
 
-void spool_account::publish(const spool_log& log, caf::actor_clock::time_point now) {
-  notice_.remind(now);
+void spool_account::publish(const spool_log& log) {
   auto& waiting = log.waiting();
   auto held = waiting;
   held.add(queued_);

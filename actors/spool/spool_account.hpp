@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string_view>
 
-#include <caf/actor_clock.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
@@ -18,7 +17,7 @@ namespace sluice {
 /// it belongs to.
 class spool_account {
 public:
-  spool_account(caf::actor_system& system, std::filesystem::path folder);
+  spool_account(caf::scheduled_actor* self, std::filesystem::path folder);
 
   /// An earlier process has left it on the disk.
   void find(const spool_content& left);
@@ -29,22 +28,26 @@ public:
   /// Of what waits to be written, `done` is on the disk; `written` of it was not there already.
   void settle(const spool_content& done, const spool_content& written);
 
-  /// It was dropped: before it was written, or on the disk.
-  void drop_queued(std::string_view reason, const spool_content& gone, caf::actor_clock::time_point now);
-  void drop_written(std::string_view reason, const spool_content& gone, caf::actor_clock::time_point now);
+  /// It was dropped while it waited to be written.
+  void drop_from_queue(std::string_view reason, const spool_content& gone);
+
+  /// It was dropped after it had been written.
+  void drop_from_disk(std::string_view reason, const spool_content& gone);
 
   void failed(errc reason) { metrics_.failed(reason); }
 
   /// Logs what was dropped since it was logged last.
-  void say_dropped(caf::actor_clock::time_point now) { notice_.say(now); }
+  void say_dropped() { notice_.say(); }
 
-  /// Brings metrics, status and log up to date.
-  void publish(const spool_log& log, caf::actor_clock::time_point now);
+  /// Brings metrics and status up to date.
+  void publish(const spool_log& log);
 
   /// As of the last `publish`.
   const spool_status& status() const noexcept { return status_; }
 
 private:
+  void count_dropped(std::string_view reason, const spool_content& gone);
+
   std::filesystem::path folder_;
   component_metrics metrics_;
   caf::telemetry::int_counter* written_records_;
@@ -52,7 +55,7 @@ private:
   caf::telemetry::int_gauge* disk_bytes_;
   spool_content received_, sent_; ///< Since the start.
   spool_content queued_;
-  drop_notice notice_{"spool"};
+  drop_notice notice_;
   spool_status status_;
 };
 

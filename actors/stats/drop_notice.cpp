@@ -2,22 +2,29 @@
 
 #include <spdlog/spdlog.h>
 
+#include "actors/runtime/awaitables.hpp"
 #include "messages/counted.hpp"
 
 namespace sluice {
 
-void drop_notice::add(std::string_view reason, std::uint64_t records, caf::actor_clock::time_point now) {
+void drop_notice::add(std::string_view reason, std::uint64_t records) {
+  auto is_told = records_ == 0;
   reason_ = reason;
   records_ += records;
-  remind(now);
+  auto now = self_->clock().now();
+  if (now >= next_)
+    say();
+  else if (is_told)
+    timer_ = run_later(self_, next_ - now, [this] { say(); });
 }
 
-void drop_notice::say(caf::actor_clock::time_point now) {
+void drop_notice::say() {
   if (records_ == 0)
     return;
+  timer_.dispose();
   spdlog::warn("{}: more comes in than goes out: {} dropped ({})", who_, counted(records_, "record"), reason_);
   records_ = 0;
-  next_ = now + interval_;
+  next_ = self_->clock().now() + interval_;
 }
 
 } // namespace sluice

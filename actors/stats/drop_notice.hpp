@@ -6,34 +6,35 @@
 #include <string_view>
 
 #include <caf/actor_clock.hpp>
+#include <caf/disposable.hpp>
+#include <caf/fwd.hpp>
 
 namespace sluice {
 
-/// Tells the log now and then how many records were dropped in overload. Not thread-safe.
+/// Tells the log now and then how many records were dropped in overload. For the actor that it belongs to.
 class drop_notice {
 public:
-  /// `who` drops them, for the log. Logs at most once in `interval`.
-  explicit drop_notice(std::string who, std::chrono::seconds interval = std::chrono::seconds{10})
-    : who_(std::move(who)), interval_(interval) {}
+  /// `who` drops them, for the log. Logs at most once in `interval`, and no later than that.
+  drop_notice(caf::scheduled_actor* self, std::string who, std::chrono::seconds interval = std::chrono::seconds{10})
+    : self_(self), who_(std::move(who)), interval_(interval) {}
+  drop_notice(const drop_notice&) = delete;
+  drop_notice& operator=(const drop_notice&) = delete;
+  ~drop_notice() { timer_.dispose(); }
 
   /// `reason` must outlive this.
-  void add(std::string_view reason, std::uint64_t records, caf::actor_clock::time_point now);
-
-  /// Logs what is not told yet, once the interval is over.
-  void remind(caf::actor_clock::time_point now) {
-    if (now >= next_)
-      say(now);
-  }
+  void add(std::string_view reason, std::uint64_t records);
 
   /// Logs what was dropped since the last time, if anything.
-  void say(caf::actor_clock::time_point now);
+  void say();
 
 private:
+  caf::scheduled_actor* self_;
   std::string who_;
   std::chrono::seconds interval_;
   std::string_view reason_;
-  std::uint64_t records_ = 0;
+  std::uint64_t records_ = 0; ///< Not told yet.
   caf::actor_clock::time_point next_ = caf::actor_clock::time_point::min();
+  caf::disposable timer_; ///< Pending while there is something to tell.
 };
 
 } // namespace sluice
