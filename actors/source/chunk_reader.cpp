@@ -43,9 +43,7 @@ line_cutter::cut line_cutter::take(std::string_view text, bool last) const {
     bytes = before_.bytes + size_of_lines(text.substr(before_.bytes), limits_.max_events - before_.newlines);
   if (bytes > limits_.max_bytes) {
     auto end = text.rfind('\n', limits_.max_bytes - 1);
-    if (end == std::string_view::npos)
-      end = text.find('\n');
-    bytes = std::min(end + 1, limits_.max_record_bytes);
+    bytes = end == text.npos ? std::min(text.find('\n') + 1, limits_.max_record_bytes) : end + 1;
   } else if (!last || bytes < text.size()) {
     bytes = text.rfind('\n', bytes - 1) + 1;
   }

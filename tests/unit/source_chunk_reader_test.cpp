@@ -89,6 +89,13 @@ TEST(source_line_cutter, cuts_a_line_that_is_too_long) {
   EXPECT_EQ(cut("123456789012345678\n"), (piece{16, 1}));
 }
 
+TEST(source_line_cutter, cuts_no_line_because_many_are_longer_together_than_one_may_be) {
+  line_cutter cutter{{.max_bytes = 12, .max_events = 8, .max_record_bytes = 6}};
+  std::string_view text = "1234\n6789\nabcd\n";
+  EXPECT_TRUE(cutter.scan(text));
+  EXPECT_EQ(take(cutter, text, false), (piece{10, 2}));
+}
+
 TEST(source_line_cutter, takes_the_unterminated_end) {
   EXPECT_EQ(cut("a\nopen", true), (piece{6, 2}));
   EXPECT_EQ(cut("open", true), (piece{4, 1}));
