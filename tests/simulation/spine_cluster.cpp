@@ -1,5 +1,7 @@
 #include "tests/simulation/spine_cluster.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace sluice::test {
@@ -111,6 +113,8 @@ void spine_cluster::add_shipper(std::uint64_t number) {
   }
   if (receivers.size() > 1 && further.one_in(2))
     add_failover(config);
+  if (further.one_in(3))
+    add_overload(config);
   auto made = std::make_unique<sim_shipper>(world, host, seed * 16 + number, config);
   add_files(*made);
   if (one_in(2))
@@ -129,6 +133,16 @@ void spine_cluster::add_failover(ship_pipeline_config& to) {
     if (x->where() != to.ship.to.front())
       to.ship.to.push_back(x->where());
   to.ship.checkpoints = "/state/checkpoints";
+}
+
+/// Drops something where more comes in than goes out, which a little is enough for.
+void spine_cluster::add_overload(ship_pipeline_config& to) {
+  constexpr std::array policies{overload_policy::drop_oldest, overload_policy::drop_newest, overload_policy::shed};
+  auto policy = policies[further.below(to.spool ? 2 : policies.size())]; // `shed` moves lines of pipes
+  to.source.overload = {.policy = policy, .max_lag_bytes = 2 * 1024 + further.below(16 * 1024)};
+  if (to.spool)
+    to.spool->when_full =
+      policy == overload_policy::drop_oldest ? spool_overflow::drop_oldest : spool_overflow::drop_newest;
 }
 
 void spine_cluster::add_followed_files(sim_shipper& to) {

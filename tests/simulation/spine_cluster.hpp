@@ -64,6 +64,7 @@ private:
   void add_receiver(std::uint64_t number, const spine_options& options);
   void add_shipper(std::uint64_t number);
   void add_failover(ship_pipeline_config& to);
+  void add_overload(ship_pipeline_config& to);
   void add_files(sim_shipper& to);
   void add_followed_files(sim_shipper& to);
   void add_twin(sim_shipper& other);

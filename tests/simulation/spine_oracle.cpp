@@ -84,10 +84,14 @@ std::string spine_oracle::check_stores() {
       return failure;
   for (auto& x : cluster_.applications) {
     auto written = x->written();
-    if (auto failure = stored.compare(x->shipper().host(), x->source(), written, x->keeps_order()); !failure.empty())
+    auto& from = x->shipper().config().source;
+    auto failure = stored.compare(x->shipper().host(), x->source(), written, x->keeps_order(),
+      {from.overload.policy, from.limits.max_record_bytes});
+    if (!failure.empty())
       return failure;
     cluster_.seen[x->what()] += written.size() - 1;
   }
+  cluster_.seen["records dropped"] += stored.dropped_records();
   return {};
 }
 

@@ -49,10 +49,11 @@ TEST_F(spine, loses_and_doubles_nothing_whatever_fails) {
   }
   fmt::print("{} seeds: {}\n", runs, to_string(seen));
   if (runs >= 2'000)
-    for (auto* what : {"lost connections", "partitions", "slow peers", "frozen processes", "clock jumps",
-           "receiver crashes", "actors killed", "files renamed", "files truncated", "pipes torn", "shipper kills",
-           "shippers fenced", "full disks", "failing disks", "torn tails", "full disks of shippers",
-           "failing disks of shippers", "shippers with several receivers", "records doubly sent", "records made again"})
+    for (auto* what :
+      {"lost connections", "partitions", "slow peers", "frozen processes", "clock jumps", "receiver crashes",
+        "actors killed", "files renamed", "files truncated", "pipes torn", "shipper kills", "shippers fenced",
+        "full disks", "failing disks", "torn tails", "full disks of shippers", "failing disks of shippers",
+        "records dropped", "shippers with several receivers", "records doubly sent", "records made again"})
       EXPECT_GT(seen[what], 0) << what;
 }
 

@@ -14,6 +14,20 @@ namespace {
 
 constexpr std::string_view stored_elsewhere = "stored_elsewhere";
 
+/// That gaps have under it; none if nothing is dropped.
+std::string_view reason_of(overload_policy policy) {
+  switch (policy) {
+  case overload_policy::drop_newest:
+    return "drop_newest";
+  case overload_policy::drop_oldest:
+    return "drop_oldest";
+  case overload_policy::shed:
+    return "shed_by_severity";
+  default:
+    return {};
+  }
+}
+
 expected<std::string> text_of(const frame& from, payload_decompressor& decompressor) {
   if (from.header().kind == frame_kind::gap)
     return std::string{as_text(from.payload())};
@@ -71,20 +85,23 @@ expected<void> stored_streams::add_store(file_system& files, const std::filesyst
   return {};
 }
 
-std::string stored_streams::compare(
-  const std::string& host, const std::string& source, const std::vector<written_file>& files, bool in_order) {
+std::string stored_streams::compare(const std::string& host, const std::string& source,
+  const std::vector<written_file>& files, bool in_order, const droppable& may_go) {
   auto& streams = sources_[{host, source}];
   std::map<std::size_t, std::size_t> next; ///< Frame, by store.
   for (std::size_t i = 0; i < files.size(); ++i) {
-    auto problem = fmt::format("{} bytes were written, and nothing is stored", files[i].text.size());
+    std::string problem; // of the first in question
     auto found = std::find_if(streams.begin(), streams.end(), [&](auto& x) {
       if (x.is_taken)
         return false;
-      problem = compare(x, files[i]);
-      return problem.empty();
+      auto differs = compare(x, files[i], may_go);
+      problem = problem.empty() ? differs : problem;
+      return differs.empty();
     });
     if (found == streams.end() && files[i].needed == 0)
       continue;
+    if (found == streams.end() && problem.empty())
+      problem = fmt::format("{} bytes were written, and nothing is stored", files[i].text.size());
     if (found == streams.end())
       return fmt::format("{}: {}: file {} of {}: {}", host, source, i + 1, files.size(), problem);
     found->is_taken = true;
@@ -102,11 +119,33 @@ std::string stored_streams::compare(
     left->frames.front().header.position_begin);
 }
 
-std::string stored_streams::compare(const stream& found, const written_file& wanted) {
+/// Whether it tells of lines that may go, and of as many as there were.
+std::string stored_streams::check_gap(const stored_frame& gap, std::string_view text, const droppable& may_go) {
+  if (gap.text != reason_of(may_go.policy))
+    return "a gap: " + gap.text;
+  std::uint32_t lines = 0;
+  std::size_t cuts = 0;
+  for (; !text.empty(); ++lines) {
+    auto line = text.substr(0, text.find('\n') + 1);
+    line = line.empty() ? text : line;
+    if (may_go.policy == overload_policy::shed && severity_of(line) <= severity::warning)
+      return "a gap, with a line that is severe";
+    cuts += line.size() / may_go.max_record_bytes;
+    text.remove_prefix(line.size());
+  }
+  auto counted = gap.header.record_count;
+  return counted >= lines && counted <= lines + cuts
+           ? ""
+           : fmt::format("a gap of {} records, not {} and {} cuts", counted, lines, cuts);
+}
+
+std::string stored_streams::compare(const stream& found, const written_file& wanted, const droppable& may_go) {
+  std::uint64_t dropped = 0;
   std::string_view text = wanted.text;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> stored;
   std::map<std::size_t, stream_point> last; // by store
-  for (auto& [where, header, content] : found.frames) {
+  for (auto& x : found.frames) {
+    auto& [where, header, content] = x;
     auto& before = last[where.store];
     auto range = fmt::format("frame {} of epoch {}, bytes {} to {}", header.sequence, header.epoch,
       header.position_begin, header.position_end);
@@ -117,13 +156,16 @@ std::string stored_streams::compare(const stream& found, const written_file& wan
     before = header.end_point();
     if (header.kind == frame_kind::gap && content == stored_elsewhere)
       continue;
-    if (header.kind == frame_kind::gap)
-      return fmt::format("{} is a gap: {}", range, content);
     if (wanted.epoch && header.epoch != *wanted.epoch)
       return fmt::format("{} should be of epoch {}", range, *wanted.epoch);
     if (header.position_end > text.size())
       return fmt::format("{} lies beyond the {} bytes that were written", range, text.size());
-    if (text.substr(header.position_begin, header.position_end - header.position_begin) != content)
+    auto covered = text.substr(header.position_begin, header.position_end - header.position_begin);
+    if (header.kind == frame_kind::gap) {
+      if (auto problem = check_gap(x, covered, may_go); !problem.empty())
+        return fmt::format("{} is {}", range, problem);
+      dropped += header.record_count;
+    } else if (covered != content)
       return fmt::format("{} has other bytes than were written", range);
     stored.emplace_back(header.position_begin, header.position_end);
   }
@@ -134,8 +176,10 @@ std::string stored_streams::compare(const stream& found, const written_file& wan
       return fmt::format("bytes {} to {} of {} are missing", end, range.first, text.size());
     end = std::max(end, range.second);
   }
-  if (end >= wanted.needed)
+  if (end >= wanted.needed) {
+    dropped_records_ += dropped;
     return {};
+  }
   return fmt::format("bytes from {} of {} are missing, {} are needed", end, text.size(), wanted.needed);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/source/overload.hpp"
 #include "messages/errc.hpp"
 #include "messages/frame.hpp"
 #include "transport/file_system.hpp"
@@ -23,6 +24,12 @@ struct written_file {
   std::optional<std::uint64_t> epoch{};
 };
 
+/// What a shipper may leave out.
+struct droppable {
+  overload_policy policy = overload_policy::block;
+  std::size_t max_record_bytes = 0; ///< Longer lines are counted in pieces, if they are cut.
+};
+
 /// What one or more stores hold of every stream, to be compared with what was written.
 class stored_streams {
 public:
@@ -31,9 +38,13 @@ public:
 
   /// Looks for `files`, all that was written to one path, oldest first, among the streams of this host and source:
   /// each must be one stream, complete, and no other stream may be there; `in_order` if each is to be stored behind
-  /// the one before. Returns what is wrong, or nothing.
-  std::string compare(
-    const std::string& host, const std::string& source, const std::vector<written_file>& files, bool in_order);
+  /// the one before. What `may_go` allows to be dropped is there as a gap that counts it. Returns what is wrong, or
+  /// nothing.
+  std::string compare(const std::string& host, const std::string& source, const std::vector<written_file>& files,
+    bool in_order, const droppable& may_go = {});
+
+  /// Records that gaps count which an overload has left.
+  std::uint64_t dropped_records() const noexcept { return dropped_records_; }
 
 private:
   struct place {
@@ -51,9 +62,11 @@ private:
   };
   using source_name = std::pair<std::string, std::string>; ///< Host and source.
 
-  static std::string compare(const stream& found, const written_file& wanted);
+  std::string compare(const stream& found, const written_file& wanted, const droppable& may_go);
+  static std::string check_gap(const stored_frame& gap, std::string_view text, const droppable& may_go);
 
   std::size_t stores_ = 0;
+  std::uint64_t dropped_records_ = 0;
   std::map<source_name, std::vector<stream>> sources_;
 };
 
