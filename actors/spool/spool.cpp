@@ -1,6 +1,5 @@
 #include "actors/spool/spool.hpp"
 
-#include <deque>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
@@ -17,15 +16,12 @@
 #include "actors/runtime/environment.hpp"
 #include "actors/spool/spool_account.hpp"
 #include "actors/spool/spool_job.hpp"
-#include "actors/storage/gap_frame.hpp"
+#include "actors/spool/spool_queue.hpp"
 #include "messages/counted.hpp"
 
 namespace sluice {
 
 namespace {
-
-/// How much is committed at once; more only if a single frame is larger.
-constexpr std::size_t max_commit_bytes = 8 * 1024 * 1024;
 
 /// A commit waits for this much or this long after the last one, so that a sync pays for more than one frame.
 constexpr std::size_t worthwhile_commit_bytes = 1024 * 1024;
@@ -228,8 +224,7 @@ struct spool_state {
 
   void take(const frame& x) {
     account_.queue({x.header().stored_records(), x.header().source_bytes()});
-    queued_frame_bytes_ += x.size();
-    frames_.push_back(x);
+    queue_.push(x);
     wake_.notify();
   }
 
@@ -282,41 +277,20 @@ struct spool_state {
     made.reads = may_read_ && log_->handed_on_bytes() < config_.window_bytes;
     if (time_to_next_commit() > caf::timespan::zero())
       return made;
-    for (std::size_t bytes = 0; !frames_.empty(); frames_.pop_front()) {
-      auto& next = frames_.front();
-      if (config_.when_full == spool_overflow::drop_newest && !log_->has_room(bytes + next.size()))
-        drop(next);
-      bytes += next.size();
-      if (!has_room(bytes) || (!made.frames.empty() && bytes > max_commit_bytes))
-        break;
-      made.frames.push_back(next);
-    }
+    auto drops_newest = config_.when_full == spool_overflow::drop_newest;
+    auto next = queue_.take(*log_, {.are_kept = !input_ended_, .drop = drops_newest}, env_.now());
+    if (next.dropped.records > 0)
+      account_.drop_from_queue(gap_reason::drop_newest, next.dropped);
+    made.frames = std::move(next.frames);
     made.drops =
-      config_.when_full == spool_overflow::drop_oldest && may_drop_ && made.frames.empty() && !frames_.empty();
+      config_.when_full == spool_overflow::drop_oldest && may_drop_ && made.frames.empty() && !queue_.empty();
     return made;
   }
-
-  /// Puts a gap in the place of a frame that has come and finds no room.
-  void drop(frame& x) {
-    auto& header = x.header();
-    if (header.kind == frame_kind::gap)
-      return;
-    spool_content gone{header.stored_records(), header.source_bytes()};
-    account_.drop_from_queue(gap_reason::drop_newest, gone);
-    auto gap =
-      make_gap(header, {.position = header.position_begin}, header.end_point(), gap_reason::drop_newest, env_.now());
-    queued_frame_bytes_ -= x.size();
-    queued_frame_bytes_ += gap.size();
-    x = std::move(gap);
-  }
-
-  /// What was read before the input ended must not be lost for want of room.
-  bool has_room(std::size_t bytes) const { return input_ended_ || log_->has_room(bytes); }
 
   caf::timespan time_to_retry() const { return retry_at_ - self_->clock().now(); }
 
   caf::timespan time_to_next_commit() const {
-    if (input_ended_ || queued_frame_bytes_ >= worthwhile_commit_bytes)
+    if (input_ended_ || queue_.bytes() >= worthwhile_commit_bytes)
       return caf::timespan::zero();
     return last_commit_ + commit_interval - self_->clock().now();
   }
@@ -325,7 +299,7 @@ struct spool_state {
   task<void> rest() {
     auto pause = time_to_retry();
     auto drops = config_.when_full == spool_overflow::drop_newest;
-    if (!frames_.empty() && (drops || has_room(frames_.front().size())))
+    if (!queue_.empty() && (drops || input_ended_ || log_->has_room(queue_.front().size())))
       pause = std::max(pause, time_to_next_commit());
     if (pause > caf::timespan::zero())
       co_await wake_.wait_for(pause);
@@ -367,12 +341,12 @@ struct spool_state {
       }
       if (!answer) {
         fail_for_now(answer.error());
-        frames_.push_front(std::move(job.frames[i]));
+        queue_.put_back(std::move(job.frames[i]));
         continue;
       }
       durable.try_emplace(header.stream, answer->last);
       done.add({header.stored_records(), header.source_bytes()});
-      queued_frame_bytes_ -= job.frames[i].size();
+      queue_.settle(job.frames[i]);
     }
     account_.settle(done, result.written);
     for (auto& [id, last] : durable)
@@ -407,7 +381,7 @@ struct spool_state {
     });
     for (auto& id : told)
       close_if_done(id);
-    if (input_ended_ && frames_.empty() && ending_.empty() && !std::exchange(end_is_told_, true))
+    if (input_ended_ && queue_.empty() && ending_.empty() && !std::exchange(end_is_told_, true))
       self_->send(next_, end_of_input_atom_v);
   }
 
@@ -434,7 +408,7 @@ struct spool_state {
   }
 
   void answer_those_who_wait() {
-    if (!input_ended_ || !frames_.empty())
+    if (!input_ended_ || !queue_.empty())
       return;
     for (auto& x : std::exchange(flushes_, {}))
       x.deliver();
@@ -478,8 +452,7 @@ struct spool_state {
   caf::actor_clock::time_point started_, last_commit_, retry_at_;
   std::shared_ptr<spool_log> log_;
   std::vector<std::function<void()>> events_; ///< What has come and needs the log.
-  std::deque<frame> frames_;                  ///< To be written.
-  std::size_t queued_frame_bytes_ = 0;        ///< In `frames_`, or being written.
+  spool_queue queue_;
   std::unordered_map<stream_id, route> streams_;
   std::unordered_set<stream_id> passing_; ///< Not spooled.
   std::unordered_set<stream_id> ending_;  ///< Have an end that the shipper has not been told.

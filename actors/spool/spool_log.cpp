@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 namespace sluice {
@@ -95,8 +94,7 @@ expected<std::unique_ptr<spool_log>> spool_log::open(
   auto opened = store::open(files, folder, options_for(limits), now);
   if (!opened)
     return fail(opened.error());
-  std::unique_ptr<spool_log> made{new spool_log{files, folder, limits}};
-  made->store_ = std::move(*opened);
+  std::unique_ptr<spool_log> made{new spool_log{files, folder, limits, std::move(*opened)}};
   if (auto ok = made->look_around(); !ok)
     return fail(ok.error());
   return made;
@@ -110,12 +108,11 @@ expected<void> spool_log::look_around() {
   for (auto& x : *segments)
     segments_.push_back({x.number, 0});
   for (auto& x : segments_) {
-    go_to(x.number);
-    auto index = index_at_cursor();
+    cursor_.go_to(x.number);
+    auto index = cursor_.index();
     if (!index)
       return fail(index.error());
-    if (sealed_)
-      x.bytes = sealed_->file_bytes();
+    x.bytes = cursor_.sealed_bytes();
     for (auto& entry : (*index)->frames) {
       auto id = (*index)->streams[entry.stream];
       auto [at, is_new] = streams_.try_emplace(id);
@@ -128,7 +125,7 @@ expected<void> spool_log::look_around() {
       }
     }
   }
-  go_to(segments_.front().number);
+  cursor_.go_to(segments_.front().number);
   return {};
 }
 
@@ -177,7 +174,7 @@ expected<void> spool_log::follow_rotation() {
 
 expected<spool_content> spool_log::drop_oldest(std::string_view reason, timestamp now) {
   for (auto at = segments_.begin(); at + 1 < segments_.end(); ++at) {
-    if (at->number <= segment_ || at->is_dropped)
+    if (at->number <= cursor_.segment() || at->is_dropped)
       continue;
     auto opened = segment_reader::open(files_, path_of(at->number));
     if (!opened)
@@ -217,7 +214,7 @@ void spool_log::resume(const stream_id& id, const stream_point& last) {
   stream.resumed = true;
   stream.acked = last;
   if (stream.is_stuck || last < stream.handed)
-    go_to(segments_.front().number);
+    cursor_.go_to(segments_.front().number);
   stream.is_stuck = false;
   stream.handed = last;
 }
@@ -266,14 +263,14 @@ expected<std::vector<frame>> spool_log::read(std::size_t window_bytes) {
       return fail(passed.error());
     if (!passed || !*passed)
       break;
-    ++entry_;
+    cursor_.advance();
   }
   return result;
 }
 
 /// Returns false if nothing is left at the cursor for now.
 expected<bool> spool_log::pass_next(std::vector<frame>& to) {
-  auto entry = next_entry();
+  auto entry = cursor_.next(segments_.back().number);
   if (!entry)
     return fail(entry.error());
   return *entry ? pass(**entry, to) : false;
@@ -281,7 +278,7 @@ expected<bool> spool_log::pass_next(std::vector<frame>& to) {
 
 /// Returns whether the entry at the cursor has had its turn; if it is to be handed on, its frame goes to `to`.
 expected<bool> spool_log::pass(const frame_entry& entry, std::vector<frame>& to) {
-  auto& id = (*index_at_cursor())->streams[entry.stream];
+  auto& id = (*cursor_.index())->streams[entry.stream];
   auto found = streams_.find(id);
   if (found == streams_.end())
     return true;
@@ -299,7 +296,7 @@ expected<bool> spool_log::pass(const frame_entry& entry, std::vector<frame>& to)
   auto begins_epoch = entry.last.sequence == 1;
   if (begins_epoch && !stream.in_flight.empty())
     return false;
-  auto loaded = load(entry);
+  auto loaded = cursor_.load(entry);
   if (!loaded && !is_damage(loaded.error().code))
     return fail(loaded.error());
   if (!loaded) {
@@ -321,66 +318,8 @@ void spool_log::get_stuck(const stream_id& id, outbound& stream, const error& re
     folder_.string(), to_string(id), stream.handed.position, reason.message);
 }
 
-bool spool_log::is_active(std::uint64_t segment) const {
-  auto* active = store_->active();
-  return active && active->header().number == segment;
-}
-
 std::filesystem::path spool_log::path_of(std::uint64_t segment) const {
   return folder_ / segment_name(segment);
-}
-
-void spool_log::go_to(std::uint64_t segment) {
-  segment_ = segment;
-  entry_ = 0;
-  sealed_.reset();
-  file_.reset();
-}
-
-expected<const segment_index*> spool_log::index_at_cursor() {
-  if (is_active(segment_))
-    return &store_->active()->index();
-  if (!sealed_) {
-    auto opened = segment_reader::open(files_, path_of(segment_));
-    if (!opened)
-      return fail(opened.error());
-    sealed_ = std::move(*opened);
-  }
-  return &sealed_->index();
-}
-
-/// What is to be looked at next; nullptr behind the last frame.
-expected<const frame_entry*> spool_log::next_entry() {
-  for (;;) {
-    auto index = index_at_cursor();
-    if (!index)
-      return fail(index.error());
-    if (entry_ < (*index)->frames.size())
-      return &(*index)->frames[entry_];
-    if (segment_ == segments_.back().number)
-      return nullptr;
-    go_to(segment_ + 1);
-  }
-}
-
-expected<frame> spool_log::load(const frame_entry& entry) {
-  if (!file_) {
-    auto opened = files_.open(path_of(segment_), open_mode::read);
-    if (!opened)
-      return fail(opened.error());
-    file_ = std::move(*opened);
-  }
-  buffer bytes;
-  bytes.resize(entry.frame_bytes());
-  auto got = file_->read_at({bytes.data(), bytes.size()}, entry.offset);
-  if (!got)
-    return fail(got.error());
-  bytes.resize(*got);
-  auto loaded = frame::decode(share(std::move(bytes)));
-  if (!loaded)
-    return fail(
-      loaded.error().code, fmt::format("{}:{}: {}", path_of(segment_).string(), entry.offset, loaded.error().message));
-  return loaded;
 }
 
 std::optional<std::uint64_t> spool_log::handed_on_to(const stream_id& id) const {
@@ -440,9 +379,9 @@ expected<void> spool_log::reclaim(timestamp now) {
       return ok;
     if (auto ok = follow_rotation(); !ok)
       return ok;
-    go_to(segments_.back().number);
+    cursor_.go_to(segments_.back().number);
   }
-  while (segments_.front().number < segment_) {
+  while (segments_.front().number < cursor_.segment()) {
     auto done = is_oldest_acknowledged();
     if (!done)
       return fail(done.error());
@@ -457,7 +396,7 @@ expected<void> spool_log::reclaim(timestamp now) {
 }
 
 expected<void> spool_log::clear() {
-  go_to(segments_.back().number);
+  cursor_.go_to(segments_.back().number);
   while (!segments_.empty()) {
     if (auto ok = files_.remove(path_of(segments_.front().number)); !ok)
       return ok;

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "actors/storage/segment_reader.hpp"
+#include "actors/spool/spool_cursor.hpp"
 #include "actors/storage/store.hpp"
 #include "messages/frame.hpp"
 #include "transport/file_system.hpp"
@@ -139,19 +139,15 @@ private:
     bool is_dropped = false; ///< Holds gaps only.
   };
 
-  spool_log(file_system& files, std::filesystem::path folder, const spool_limits& limits)
-    : files_(files), folder_(std::move(folder)), limits_(limits) {}
+  spool_log(file_system& files, std::filesystem::path folder, const spool_limits& limits, std::unique_ptr<store> opened)
+    : files_(files), folder_(std::move(folder)), limits_(limits), store_(std::move(opened)),
+      cursor_(files_, folder_, *store_) {}
 
   expected<void> look_around();
   outbound& at(const stream_id& stream);
   expected<void> follow_rotation();
-  expected<const segment_index*> index_at_cursor();
-  expected<const frame_entry*> next_entry();
   expected<bool> pass_next(std::vector<frame>& to);
   expected<bool> pass(const frame_entry& entry, std::vector<frame>& to);
-  expected<frame> load(const frame_entry& entry);
-  void go_to(std::uint64_t segment);
-  bool is_active(std::uint64_t segment) const;
   std::filesystem::path path_of(std::uint64_t segment) const;
   void count_in(outbound& stream, const spool_content& content);
   void count_out(outbound& stream, const spool_content& content);
@@ -170,11 +166,7 @@ private:
   spool_content waiting_; ///< Of all streams.
   std::size_t handed_on_bytes_ = 0;
   std::optional<std::unordered_map<stream_id, stream_point>> oldest_; ///< The newest points in the oldest segment.
-  // The cursor: the next entry to be looked at.
-  std::uint64_t segment_ = 0;
-  std::size_t entry_ = 0;
-  std::optional<segment_reader> sealed_; ///< For its index, if the segment is not active.
-  std::unique_ptr<file> file_;
+  spool_cursor cursor_;
 };
 
 } // namespace sluice
