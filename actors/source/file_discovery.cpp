@@ -230,11 +230,14 @@ void file_discovery::arrive(const std::string& path, const sighting* seen, findi
   std::ranges::move(newcomer.problems, std::back_inserter(found.problems));
 }
 
-/// While what is at a path now was looked at, what was there before may have been rotated again; it comes first.
+/// While what is at a path now was looked at, what was there before may have been rotated again; it comes first. Where
+/// copies are younger than the file itself, that was truncated, and what is in it now is younger than they are.
 void file_discovery::add_newcomers(findings& found) {
   siblings_.forget();
   for (auto& x : std::exchange(newcomers_, {})) {
-    find_rotated(x.path, found, x.which.birth);
+    auto newest = registry_->newest_at(x.path);
+    auto was_truncated = newest && *newest > x.which.birth;
+    find_rotated(x.path, found, was_truncated ? after_all : x.which.birth);
     found.files.push_back(std::move(x));
   }
 }
@@ -266,6 +269,7 @@ bool file_discovery::search(const std::string& path, findings& found, std::int64
     auto is_left = is_younger(x) && (x.info.size == 0 || which.birth > end);
     if (is_younger(x) && !is_left && !registry_->find(which)) {
       auto is_copied = is_copy(x, path);
+      end = is_copied ? which.birth : end; // what is younger was written later
       result = is_copied ? added::yes : add(path, x, true, found);
       is_left = is_copied ? !is_found : result != added::yes;
     }
@@ -372,6 +376,8 @@ file_discovery::added file_discovery::add(
     return added::no;
   }
   auto entry = registry_->identify(**opened, path);
+  if (!entry && entry.error().code == errc::not_found)
+    return added::moved;
   if (!entry) {
     complain(path, std::move(entry.error()), found);
     return added::no;

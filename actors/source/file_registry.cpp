@@ -88,6 +88,8 @@ expected<const file_registry::entry*> file_registry::identify(file& opened, cons
   auto beginning = read_beginning(opened);
   if (!beginning)
     return fail(std::move(beginning.error()));
+  if (!path.empty() && beginning->empty())
+    return fail(errc::not_found, path + ": was truncated");
   auto which = identity_of(*info);
   auto head = file_head::of(*beginning);
   auto found = known_.find(which);
@@ -104,6 +106,10 @@ expected<const file_registry::entry*> file_registry::identify(file& opened, cons
     note(which);
     return &*found;
   }
+  auto is_unfinished = !path.empty() && found != known_.end() && found->second.now == known_file::state::open &&
+                       found->second.path == path;
+  if (is_unfinished)
+    return fail(errc::not_found, path + ": was truncated, and not read to its end");
   auto generation = found == known_.end() ? 0 : found->second.generation + 1;
   auto made =
     known_.insert_or_assign(which, known_file{make_key(which, head, generation), generation, head, {}, path}).first;

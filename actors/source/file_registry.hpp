@@ -52,6 +52,7 @@ public:
   expected<void> load();
 
   /// The file's entry, made or brought up to date; not noted before `flush`. With a path it is followed from now on.
+  /// Errors: not_found if it is truncated then: empty, or not what is followed there and not finished.
   expected<const entry*> identify(file& opened, const std::string& path = {});
 
   /// nullptr if it is not known.
