@@ -171,11 +171,22 @@ std::vector<std::string> file_registry::paths() const {
   return result;
 }
 
+/// A crash may keep only the first of the lines. So of each path, only the last one says what is newest there now: none
+/// that is older may be missing behind it.
 expected<void> file_registry::flush() {
   std::string text;
+  auto newest = noted_newest_;
+  std::map<std::string_view, std::size_t> left;
   for (auto& which : changed_)
     if (auto found = known_.find(which); found != known_.end())
-      text += line_of(*found);
+      ++left[found->second.path];
+  for (auto& which : changed_)
+    if (auto found = known_.find(which); found != known_.end()) {
+      auto& path = found->second.path;
+      if (auto now = newest_at(path); now && (--left[path] == 0 || !newest.contains(path)))
+        newest[path] = *now;
+      text += line_of(*found, newest);
+    }
   if (notes_.empty() || text.empty()) {
     changed_.clear();
     return {};
@@ -183,6 +194,7 @@ expected<void> file_registry::flush() {
   if (auto appended = files_.append(notes_, text); !appended)
     return appended;
   changed_.clear();
+  noted_newest_ = std::move(newest);
   notes_bytes_ += text.size();
   forget_finished();
   return notes_bytes_ > many_notes_bytes ? rewrite() : expected<void>{};
@@ -205,7 +217,7 @@ void file_registry::parse(const std::string& text) {
       known.now = static_cast<known_file::state>(state);
       known.path = unescape(path);
       if (!known.path.empty())
-        newest_[known.path] = newest;
+        newest_[known.path] = noted_newest_[known.path] = newest;
       if (known.now == known_file::state::finished)
         finished_.push_back(which);
       known_[which] = std::move(known);
@@ -215,12 +227,13 @@ void file_registry::parse(const std::string& text) {
   }
 }
 
-std::string file_registry::line_of(const entry& x) const {
+std::string file_registry::line_of(const entry& x, const std::map<std::string, std::int64_t>& newest) {
   auto& [which, known] = x;
+  auto newest_there = newest.find(known.path);
   auto halves = std::bit_cast<half_keys>(known.key);
   return fmt::format("\n{} {} {} {} {} {} {} {} {} {} {} .", which.device, which.inode, which.birth, known.generation,
     known.head.bytes, known.head.hash, halves[0], halves[1], static_cast<char>(known.now),
-    newest_at(known.path).value_or(0), escape(known.path));
+    newest_there == newest.end() ? 0 : newest_there->second, escape(known.path));
 }
 
 void file_registry::forget_finished() {
@@ -239,12 +252,13 @@ expected<void> file_registry::rewrite() {
   for (auto is_followed : {false, true}) // what comes first is forgotten first
     for (auto& x : known_)
       if (is_followed != x.second.path.empty())
-        text += line_of(x);
+        text += line_of(x, newest_);
   if (text.size() > many_notes_bytes)
     text.erase(0, text.find('\n', text.size() - many_notes_bytes / 2));
   if (auto replaced = replace_file(files_, notes_, text); !replaced)
     return replaced;
   notes_bytes_ = text.size();
+  noted_newest_ = newest_;
   return {};
 }
 

@@ -82,7 +82,7 @@ public:
 
 private:
   void parse(const std::string& text);
-  std::string line_of(const entry& x) const;
+  static std::string line_of(const entry& x, const std::map<std::string, std::int64_t>& newest);
   void note(const file_identity& which) { changed_.push_back(which); }
   void forget_finished();
   expected<void> rewrite();
@@ -92,7 +92,7 @@ private:
   bool loaded_ = false;
   std::uint64_t notes_bytes_ = 0;
   std::map<file_identity, known_file> known_;
-  std::map<std::string, std::int64_t> newest_;
+  std::map<std::string, std::int64_t> newest_, noted_newest_;
   std::vector<file_identity> changed_;  ///< To be noted.
   std::vector<file_identity> finished_; ///< Longest ago first.
 };

@@ -106,17 +106,29 @@ std::string stored_streams::compare(const std::string& host, const std::string& 
       return fmt::format("{}: {}: file {} of {}: {}", host, source, i + 1, files.size(), problem);
     found->is_taken = true;
     for (auto& x : found->frames)
-      if (auto& earliest = next[x.where.store]; in_order && x.where.frame < earliest)
+      if (in_order && x.where.frame < next[x.where.store] && !is_elsewhere(*found, x))
         return fmt::format(
           "{}: {}: file {} of {} is stored before the end of the one before", host, source, i + 1, files.size());
     for (auto& x : found->frames)
-      next[x.where.store] = x.where.frame + 1;
+      if (!is_elsewhere(*found, x))
+        next[x.where.store] = x.where.frame + 1;
   }
   auto left = std::find_if(streams.begin(), streams.end(), [](auto& x) { return !x.is_taken; });
   if (left == streams.end())
     return {};
   return fmt::format("{}: {}: stream {} is stored as well, from byte {}", host, source, to_string(left->id),
     left->frames.front().header.position_begin);
+}
+
+/// Whether another store has it, too, and perhaps had it first: a shipper that has lost its checkpoints may ship it
+/// once more, behind what came later.
+bool stored_streams::is_elsewhere(const stream& in, const stored_frame& frame) {
+  auto& [where, header, text] = frame;
+  auto is_said = header.kind == frame_kind::gap && text == stored_elsewhere;
+  return is_said || std::ranges::any_of(in.frames, [&](const stored_frame& x) {
+    return x.where.store != where.store && x.header.position_begin < header.position_end &&
+           header.position_begin < x.header.position_end;
+  });
 }
 
 /// Whether it tells of lines that may go, and of as many as there were.

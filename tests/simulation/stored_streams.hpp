@@ -63,6 +63,7 @@ private:
   using source_name = std::pair<std::string, std::string>; ///< Host and source.
 
   std::string compare(const stream& found, const written_file& wanted, const droppable& may_go);
+  static bool is_elsewhere(const stream& in, const stored_frame& frame);
   static std::string check_gap(const stored_frame& gap, std::string_view text, const droppable& may_go);
 
   std::size_t stores_ = 0;

@@ -48,6 +48,32 @@ TEST_F(source_registry, identity_stays_when_lines_are_appended) {
   EXPECT_EQ(key_of(registry, "/log.1"), before);
 }
 
+// What was rotated while nobody looked was taken for seen though it was not noted, and was lost.
+TEST_F(source_registry, tells_of_nothing_newer_than_what_is_noted_if_a_crash_cuts_the_notes) {
+  put("/log", "one\n");
+  put("/log.1", "two\n");
+  put("/log.2", "three\n");
+  {
+    file_registry registry{files_, "/notes"};
+    ASSERT_TRUE(registry.load());
+    registry.set_newest("/log", 1);
+    ASSERT_TRUE(registry.identify(*open("/log"), "/log"));
+    ASSERT_TRUE(registry.flush());
+    registry.set_newest("/log", 3);
+    ASSERT_TRUE(registry.identify(*open("/log.1"), "/log"));
+    ASSERT_TRUE(registry.identify(*open("/log.2"), "/log"));
+    ASSERT_TRUE(registry.flush());
+  }
+  auto notes = files_.content("/notes");
+  for (auto size = notes.size(); size > 0; --size) {
+    files_.set_content("/notes", notes.substr(0, size));
+    file_registry registry{files_, "/notes"};
+    ASSERT_TRUE(registry.load());
+    auto is_whole = registry.find(identity("/log.1")) && registry.find(identity("/log.2"));
+    EXPECT_EQ(registry.newest_at("/log").value_or(0) == 3, is_whole) << "of the notes, " << size << " bytes are left";
+  }
+}
+
 TEST_F(source_registry, identity_stays_when_the_first_line_grows_between_runs) {
   put("/log", "no e");
   auto before = key_anew("/log");
