@@ -131,16 +131,20 @@ bool stored_streams::is_elsewhere(const stream& in, const stored_frame& frame) {
   });
 }
 
-/// Whether it tells of lines that may go, and of as many as there were.
-std::string stored_streams::check_gap(const stored_frame& gap, std::string_view text, const droppable& may_go) {
+/// Whether it tells of lines that may go, and of as many as there were. The rest of a line that was cut went where its
+/// beginning went.
+std::string stored_streams::check_gap(const stored_frame& gap, std::string_view written, const droppable& may_go) {
   if (gap.text != reason_of(may_go.policy))
     return "a gap: " + gap.text;
+  auto begin = gap.header.position_begin;
+  auto text = written.substr(begin, gap.header.position_end - begin);
+  auto is_rest = begin > 0 && written[begin - 1] != '\n';
   std::uint32_t lines = 0;
   std::size_t cuts = 0;
-  for (; !text.empty(); ++lines) {
+  for (; !text.empty(); ++lines, is_rest = false) {
     auto line = text.substr(0, text.find('\n') + 1);
     line = line.empty() ? text : line;
-    if (may_go.policy == overload_policy::shed && severity_of(line) <= severity::warning)
+    if (may_go.policy == overload_policy::shed && !is_rest && severity_of(line) <= severity::warning)
       return "a gap, with a line that is severe";
     cuts += line.size() / may_go.max_record_bytes;
     text.remove_prefix(line.size());
@@ -176,7 +180,7 @@ std::string stored_streams::compare(const stream& found, const written_file& wan
       return fmt::format("{} lies beyond the {} bytes that were written", range, text.size());
     auto covered = text.substr(header.position_begin, header.position_end - header.position_begin);
     if (header.kind == frame_kind::gap) {
-      if (auto problem = check_gap(x, covered, may_go); !problem.empty())
+      if (auto problem = check_gap(x, text, may_go); !problem.empty())
         return fmt::format("{} is {}", range, problem);
       dropped += header.record_count;
     } else if (covered != content)

@@ -64,7 +64,7 @@ private:
 
   std::string compare(const stream& found, const written_file& wanted, const droppable& may_go);
   static bool is_elsewhere(const stream& in, const stored_frame& frame);
-  static std::string check_gap(const stored_frame& gap, std::string_view text, const droppable& may_go);
+  static std::string check_gap(const stored_frame& gap, std::string_view written, const droppable& may_go);
 
   std::size_t stores_ = 0;
   std::uint64_t dropped_records_ = 0;
