@@ -60,6 +60,8 @@ std::string_view to_string(errc code) noexcept {
     return "overloaded";
   case errc::actor_failed:
     return "actor_failed";
+  case errc::untrusted:
+    return "untrusted";
   }
   return "unknown";
 }

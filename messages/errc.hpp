@@ -40,6 +40,7 @@ enum class errc : std::uint16_t {
   is_a_directory = 25,      ///< A file was expected.
   overloaded = 26,          ///< No room for more at present; the same may be tried again later.
   actor_failed = 27,        ///< A part of the process kept failing, however often it was started again.
+  untrusted = 28,           ///< A certificate is not good enough to believe who the peer is, or ours is not for the peer.
 };
 
 /// The identifier of `code` as in this enum, used in logs and as metric label.

@@ -8,19 +8,24 @@
 
 #include "messages/protocol.hpp"
 #include "transport/endpoint.hpp"
+#include "transport/http.hpp"
+#include "transport/intake.hpp"
 
 /// The seam between actors and the network. Actors see links that carry whole messages; bytes, sockets and
 /// deadlines are the implementation's. Real: transport/tcp_network.hpp. Simulated: tests/support/.
 
 namespace sluice {
 
+class tls_context;
+
 /// Deadlines and bounds of a link; defaults as docs/specs/protocol.md has them.
 struct link_options {
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds handshake_timeout{5'000};  ///< For the peer's preface.
+  std::chrono::milliseconds handshake_timeout{5'000};  ///< For the peer's preface, and before it for that of TLS.
   std::chrono::milliseconds heartbeat_interval{5'000}; ///< Sent when nothing else was.
   std::chrono::milliseconds silence_timeout{20'000};   ///< Peer is taken for dead.
   std::chrono::milliseconds message_timeout{30'000};   ///< From the first byte of a message to its last.
+  std::shared_ptr<const tls_context> tls{};            ///< For the scheme `tls`.
 };
 
 /// What a message costs of the credit at least: small ones, too, take memory and time until they are dealt with.
@@ -93,6 +98,18 @@ public:
   /// Errors: address_in_use, permission_denied, invalid_argument, io_error.
   virtual expected<std::unique_ptr<listener>> listen(
     const endpoint& where, const link_options& options, accept_handler on_accept) = 0;
+
+  /// Accepts peers whose bytes go to `handler`. Errors as above.
+  virtual expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const byte_options& options, std::shared_ptr<byte_handler> handler) = 0;
+
+  /// Receives datagrams. Errors as above.
+  virtual expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) = 0;
+
+  /// Takes requests over HTTP. Errors as above.
+  virtual expected<std::unique_ptr<http_listener>> listen(
+    const endpoint& where, const http_options& options, std::shared_ptr<http_handler> handler) = 0;
 };
 
 } // namespace sluice

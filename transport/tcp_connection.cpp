@@ -11,8 +11,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
+
+#include "transport/tcp_options.hpp"
 
 namespace sluice {
 
@@ -28,22 +29,6 @@ constexpr std::size_t discarded_bytes = 16 * 1024;
 constexpr std::size_t max_gather_bytes = 1024 * 1024;
 constexpr std::size_t usual_message_bytes = 2 * 1024 * 1024; // beyond it, a message takes from the room of all
 
-void set_option(tcp::socket& socket, int level, int name, int value) {
-  ::setsockopt(socket.native_handle(), level, name, &value, sizeof value);
-}
-
-void configure(tcp::socket& socket, link_side side) {
-  set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, 10);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, 5);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, 4);
-  // A receiver that has no credit closes its window for as long as it likes, which this option would take for death. So
-  // it is for the side that sends only what is read soon; the shipper notices a dead peer by its silence.
-  if (side == link_side::receiver)
-    set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
-}
-
 std::string without_scheme(const endpoint& where) {
   return to_string(where).substr(where.scheme.size() + 3);
 }
@@ -52,11 +37,11 @@ std::string without_scheme(const endpoint& where) {
 
 tcp_connection::tcp_connection(
   asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
-  : stream_{io}, timer_{io}, remote_{std::move(peer)}, peer_name_{without_scheme(remote_)}, options_{options},
-    side_{link_side::shipper}, decoder_{link_side::receiver}, room_{std::move(room)} {}
+  : stream_{tcp::socket{io}}, timer_{io}, remote_{std::move(peer)}, peer_name_{without_scheme(remote_)},
+    options_{options}, side_{link_side::shipper}, decoder_{link_side::receiver}, room_{std::move(room)} {}
 
 tcp_connection::tcp_connection(
-  stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
+  tcp::socket accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
   : stream_{std::move(accepted)}, timer_{stream_.get_executor()}, remote_{std::move(peer)}, peer_name_{without_scheme(
                                                                                               remote_)},
     options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper}, room_{std::move(room)} {}
@@ -124,7 +109,14 @@ asio::awaitable<void> tcp_connection::run(self_ptr self) {
   if (side_ == link_side::shipper)
     done = co_await connect();
   if (done && phase_ != phase::closed) {
-    configure(stream_, side_);
+    set_link_options(stream_.lowest_layer(), side_);
+    stream_.begin();
+  }
+  if (is_secured() && done && phase_ != phase::closed) {
+    enter(phase::securing, options_.handshake_timeout);
+    done = co_await secure();
+  }
+  if (done && phase_ != phase::closed) {
     enter(phase::greeting, options_.handshake_timeout);
     done = co_await greet();
   }
@@ -141,8 +133,8 @@ asio::awaitable<void> tcp_connection::run(self_ptr self) {
 }
 
 asio::awaitable<expected<void>> tcp_connection::connect() {
-  if (remote_.scheme != "tcp")
-    co_return fail(about(errc::invalid_argument, "unknown scheme; links go over tcp"));
+  if (remote_.scheme != "tcp" && !is_secured())
+    co_return fail(about(errc::invalid_argument, "unknown scheme; links go over tcp and tls"));
   error_code not_numeric;
   auto address = asio::ip::make_address(remote_.host, not_numeric);
   tcp::resolver::results_type targets;
@@ -150,16 +142,29 @@ asio::awaitable<expected<void>> tcp_connection::connect() {
     tcp::resolver resolver{stream_.get_executor()};
     auto [failure, found] = co_await resolver.async_resolve(remote_.host, std::to_string(remote_.port), as_result);
     if (failure)
-      co_return fail(about(errc::unreachable, failure));
+      co_return fail(about(errc::unreachable, stream_.explain(failure).message));
     targets = std::move(found);
   } else {
     targets = tcp::resolver::results_type::create(tcp::endpoint{address, remote_.port}, "", "");
   }
   if (phase_ != phase::connecting)
     co_return expected<void>{};
-  auto [failure, chosen] = co_await asio::async_connect(stream_, targets, as_result);
+  auto [failure, chosen] = co_await asio::async_connect(stream_.lowest_layer(), targets, as_result);
   if (failure)
-    co_return fail(about(errc::unreachable, failure));
+    co_return fail(about(errc::unreachable, stream_.explain(failure).message));
+  co_return expected<void>{};
+}
+
+asio::awaitable<expected<void>> tcp_connection::secure() {
+  if (!options_.tls)
+    co_return fail(about(errc::invalid_argument, "nothing is said of whom TLS is to trust"));
+  if (auto begun = stream_.secure(*options_.tls, remote_.host); !begun)
+    co_return fail(about(begun.error().code, begun.error().message));
+  auto [failure, bytes] = co_await stream_.async_handshake(as_result);
+  if (failure && failure != tls_session::protocol_failure())
+    co_return fail(about(errc::connection_lost, "the peer closed the connection instead of agreeing on TLS"));
+  if (failure)
+    co_return fail(about(failure));
   co_return expected<void>{};
 }
 
@@ -180,7 +185,7 @@ asio::awaitable<expected<void>> tcp_connection::greet() {
   if (failure == asio::error::eof)
     co_return fail(about(errc::connection_lost, "the peer closed the connection before it had said what it speaks"));
   if (failure)
-    co_return fail(about(errc::connection_lost, failure));
+    co_return fail(about(failure));
   co_return expected<void>{};
 }
 
@@ -220,8 +225,7 @@ void tcp_connection::check(clock::time_point now) {
       expire();
     return;
   }
-  error_code ignored;
-  if (credit_ <= 0 || stream_.available(ignored) > 0)
+  if (credit_ <= 0 || stream_.available() > 0)
     last_heard_ = now; // who has not listened does not judge
   if (now >= last_heard_ + options_.silence_timeout)
     return lose(
@@ -240,6 +244,9 @@ void tcp_connection::expire() {
   switch (phase_) {
   case phase::connecting:
     return lose(about(errc::unreachable, fmt::format("no connection within {} ms", options_.connect_timeout.count())));
+  case phase::securing:
+    return lose(about(
+      errc::timed_out, fmt::format("the peer did not agree on TLS within {} ms", options_.handshake_timeout.count())));
   case phase::greeting:
     return lose(about(errc::timed_out,
       fmt::format("the peer sent no Sluice preface within {} ms", options_.handshake_timeout.count())));
@@ -321,7 +328,7 @@ void tcp_connection::read_ended(const error_code& why) {
     lose(decoder_.at_boundary() ? about(errc::connection_lost, "the peer closed the connection")
                                 : about(errc::truncated, "the peer closed the connection within a message"));
   } else {
-    lose(about(errc::connection_lost, why));
+    lose(about(why));
   }
 }
 
@@ -369,14 +376,13 @@ asio::awaitable<void> tcp_connection::write_loop(self_ptr) {
     if (phase_ == phase::closed)
       co_return;
     if (failure)
-      co_return lose(about(errc::connection_lost, failure));
+      co_return lose(about(failure));
     written(messages);
   }
   writing_ = false;
   if (phase_ != phase::closing)
     co_return;
-  error_code ignored;
-  stream_.shutdown(tcp::socket::shutdown_send, ignored);
+  stream_.shutdown_send();
   flushed_ = true;
   if (peer_ended_)
     close();
@@ -399,11 +405,9 @@ error tcp_connection::about(errc code, std::string_view what) const {
   return {code, fmt::format("{}: {}", to_string(remote_), what)};
 }
 
-error tcp_connection::about(errc code, const error_code& why) const {
-  auto text = why.message();
-  if (!text.empty())
-    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return about(code, text);
+error tcp_connection::about(const error_code& why) const {
+  auto reason = stream_.explain(why);
+  return about(reason.code, reason.message);
 }
 
 void tcp_connection::lose(error reason) {
@@ -429,8 +433,7 @@ void tcp_connection::linger() {
 void tcp_connection::close() {
   phase_ = phase::closed;
   timer_.cancel();
-  error_code ignored;
-  stream_.close(ignored);
+  stream_.close();
   spdlog::debug("{}: link is closed", to_string(remote_));
 }
 

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "transport/handler_gate.hpp"
+#include "transport/lane_socket.hpp"
 #include "transport/network.hpp"
 
 namespace sluice {
@@ -23,21 +24,21 @@ struct large_messages {
   std::atomic<std::size_t> bytes = 0;
 };
 
-/// The life of one TCP connection: connect or be accepted, exchange prefaces, read as credit allows, write what is
-/// queued, end. The public functions may be called from any thread; everything else happens on the thread that runs
-/// the io_context, whose coroutines keep the connection alive. Idle, it holds no buffers.
+/// The life of one TCP connection: connect or be accepted, agree on TLS if its endpoint says so, exchange prefaces,
+/// read as credit allows, write what is queued, end. The public functions may be called from any thread; everything
+/// else happens on the thread that runs the io_context, whose coroutines keep the connection alive. Idle, it holds no
+/// buffers.
 ///
 /// Beyond its credit it holds one message; of that, what exceeds 2 MiB is taken from the `large_messages` of all.
 class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
 public:
-  using stream = boost::asio::ip::tcp::socket;
-
   /// To be connected to `peer` once started.
   tcp_connection(
     boost::asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);
 
   /// Accepted from `peer`.
-  tcp_connection(stream accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);
+  tcp_connection(boost::asio::ip::tcp::socket accepted, endpoint peer, const link_options& options,
+    std::shared_ptr<large_messages> room);
 
   ~tcp_connection();
 
@@ -56,7 +57,7 @@ private:
   template <class T>
   using awaitable = boost::asio::awaitable<T>;
 
-  enum class phase : std::uint8_t { idle, connecting, greeting, open, closing, closed };
+  enum class phase : std::uint8_t { idle, connecting, securing, greeting, open, closing, closed };
 
   struct outgoing {
     buffer head;
@@ -74,6 +75,7 @@ private:
 
   awaitable<void> run(self_ptr self);
   awaitable<expected<void>> connect();
+  awaitable<expected<void>> secure();
   awaitable<expected<void>> greet();
   awaitable<boost::system::error_code> write_preface();
   awaitable<void> read_loop(self_ptr self);
@@ -98,13 +100,15 @@ private:
   void written(std::size_t messages);
 
   error about(errc code, std::string_view what) const;
-  error about(errc code, const boost::system::error_code& why) const;
+  error about(const boost::system::error_code& why) const;
   void lose(error reason);
   void refuse(const error& reason);
   void linger();
   void close();
 
-  stream stream_;
+  bool is_secured() const noexcept { return remote_.scheme == "tls"; }
+
+  lane_socket stream_;
   boost::asio::steady_timer timer_;
   endpoint remote_;
   std::string peer_name_;

@@ -4,8 +4,13 @@
 
 namespace sluice {
 
-/// Links over TCP, scheme `tcp` (docs/specs/protocol.md). One thread of its own does all input and output and makes
-/// all calls of handlers. A call that waits for a thread which destroys that handler's link would wait for ever.
+class local_links;
+class network_engine;
+class tls_contexts;
+
+/// Links over TCP, schemes `tcp` and `tls` (docs/specs/protocol.md), and within this process
+/// (transport/local_links.hpp). One thread of its own does all input and output and makes all calls of handlers. A call
+/// that waits for a thread which destroys that handler's link would wait for ever.
 ///
 /// Destroying it waits, at most about a second, for destroyed links to send what they still hold. Links and listeners
 /// that outlive it are mute. It must not be destroyed by a handler.
@@ -25,12 +30,19 @@ public:
   expected<std::unique_ptr<listener>> listen(
     const endpoint& where, const link_options& options, accept_handler on_accept) override;
 
-private:
-  class engine;
-  class tcp_link;
-  class tcp_listener;
+  expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const byte_options& options, std::shared_ptr<byte_handler> handler) override;
+  expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) override;
+  expected<std::unique_ptr<http_listener>> listen(
+    const endpoint& where, const http_options& options, std::shared_ptr<http_handler> handler) override;
 
-  std::shared_ptr<engine> engine_;
+  /// Where the options' `tls` comes from.
+  tls_contexts& tls() noexcept;
+
+private:
+  std::shared_ptr<network_engine> engine_;
+  std::shared_ptr<local_links> local_;
 };
 
 } // namespace sluice

@@ -82,7 +82,7 @@ TEST_P(sim_network_test, refuses_where_nobody_listens) {
 
 TEST_P(sim_network_test, lets_one_listen_at_a_time) {
   listen();
-  EXPECT_EQ(right_->listen(server, {}, {}).error().code, errc::address_in_use);
+  EXPECT_EQ(right_->listen(server, link_options{}, {}).error().code, errc::address_in_use);
   listener_.reset();
   listen();
 }

@@ -16,6 +16,10 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 900s; ///< For everything to be acknowledged, from the start.
 
+/// Links that broke without a word are noticed, and the pipe of a closed one empties, which holds 16 KiB and one frame
+/// and moves 64 bytes a second if its host was slowed down.
+constexpr auto aftermath = 400s;
+
 bool is_drained(const std::unique_ptr<sim_shipper>& shipper) {
   return shipper->is_drained();
 }
@@ -66,7 +70,7 @@ std::string run(spine_cluster& cluster) {
     return cluster.failure;
   if (!is_done)
     return where_they_stand(cluster);
-  cluster.world.run_for(120s); // links that broke without a word are noticed
+  cluster.world.run_for(aftermath);
   spine_oracle oracle{cluster};
   for (auto check : {&spine_oracle::check_outcomes, &spine_oracle::check_ledgers, &spine_oracle::check_quiet,
          &spine_oracle::check_stores})

@@ -66,6 +66,11 @@ TEST_F(spine, runs_the_same_way_for_the_same_seed) {
   }
 }
 
+// A compressor is killed near the end, and its link closed with a pipe full of frames.
+TEST_F(spine, waits_for_what_a_closed_link_of_a_slow_host_still_brings) {
+  EXPECT_EQ(run_spine(163'333, {}).failure, "");
+}
+
 // The oracle of the first test can fail: a disk that lies about syncs loses what was acknowledged.
 TEST_F(spine, finds_out_a_disk_that_does_not_sync_files) {
   EXPECT_GT(failures({.disk_ignores_syncs = true}), 10);

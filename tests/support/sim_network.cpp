@@ -4,6 +4,8 @@
 #include <xxhash.h>
 
 #include "tests/support/sim_connection.hpp"
+#include "tests/support/sim_http.hpp"
+#include "tests/support/sim_intake.hpp"
 
 namespace sluice::test {
 
@@ -39,6 +41,50 @@ void sim_listener::accept(std::shared_ptr<sim_connection> made) {
   on_accept_(std::make_unique<sim_link>(std::move(made), 1));
 }
 
+/// The owner's hold on an intake.
+class sim_intake_listener : public intake_listener {
+public:
+  sim_intake_listener(sim_network& net, std::shared_ptr<sim_intake> made) : net_(net), intake_(std::move(made)) {
+    net_.intakes_.emplace(to_string(intake_->where()), intake_);
+  }
+
+  ~sim_intake_listener() override {
+    net_.intakes_.erase(to_string(intake_->where()));
+    intake_->close();
+  }
+
+  const endpoint& local() const noexcept override { return intake_->where(); }
+  void grant(std::size_t bytes) override { intake_->grant(bytes); }
+  void finish() override { intake_->finish(); }
+
+private:
+  sim_network& net_;
+  std::shared_ptr<sim_intake> intake_;
+};
+
+/// The owner's hold on an endpoint of HTTP.
+class sim_http_listener : public http_listener {
+public:
+  sim_http_listener(sim_network& net, endpoint where, std::shared_ptr<sim_http> made)
+    : net_(net), where_(std::move(where)), http_(std::move(made)) {
+    net_.https_.emplace(to_string(where_), http_);
+  }
+
+  ~sim_http_listener() override {
+    net_.https_.erase(to_string(where_));
+    http_->close();
+  }
+
+  const endpoint& local() const noexcept override { return where_; }
+  void answer(request_id id, http_answer answer) override { http_->answer(id, std::move(answer)); }
+  void finish() override { http_->finish(); }
+
+private:
+  sim_network& net_;
+  endpoint where_;
+  std::shared_ptr<sim_http> http_;
+};
+
 /// The seam for the actors of one host.
 class sim_host : public network {
 public:
@@ -52,14 +98,43 @@ public:
 
   expected<std::unique_ptr<listener>> listen(
     const endpoint& where, const link_options&, accept_handler on_accept) override {
-    if (where.scheme != "sim" || where.host != name_)
-      return fail(errc::invalid_argument, fmt::format("{}: not an endpoint of {}", to_string(where), name_));
-    if (net_.listeners_.contains(to_string(where)))
-      return fail(errc::address_in_use, fmt::format("{}: somebody listens there", to_string(where)));
+    if (auto ok = check(where, "sim"); !ok)
+      return fail(ok.error());
     return std::make_unique<sim_listener>(net_, where, std::move(on_accept));
   }
 
+  expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const byte_options&, std::shared_ptr<byte_handler> handler) override {
+    return take_in(where, std::make_shared<sim_intake>(net_, where, std::move(handler), nullptr));
+  }
+
+  expected<std::unique_ptr<intake_listener>> listen(
+    const endpoint& where, const datagram_options&, std::shared_ptr<datagram_handler> handler) override {
+    return take_in(where, std::make_shared<sim_intake>(net_, where, nullptr, std::move(handler)));
+  }
+
+  expected<std::unique_ptr<http_listener>> listen(
+    const endpoint& where, const http_options&, std::shared_ptr<http_handler> handler) override {
+    if (auto ok = check(where, "http"); !ok)
+      return fail(ok.error());
+    return std::make_unique<sim_http_listener>(net_, where, std::make_shared<sim_http>(net_, std::move(handler)));
+  }
+
 private:
+  expected<void> check(const endpoint& where, std::string_view scheme) const {
+    if ((!scheme.empty() && where.scheme != scheme) || where.host != name_)
+      return fail(errc::invalid_argument, fmt::format("{}: not an endpoint of {}", to_string(where), name_));
+    if (net_.listeners_.contains(to_string(where)) || net_.intakes_.contains(to_string(where)))
+      return fail(errc::address_in_use, fmt::format("{}: somebody listens there", to_string(where)));
+    return {};
+  }
+
+  expected<std::unique_ptr<intake_listener>> take_in(const endpoint& where, std::shared_ptr<sim_intake> made) {
+    if (auto ok = check(where, {}); !ok)
+      return fail(ok.error());
+    return std::make_unique<sim_intake_listener>(net_, std::move(made));
+  }
+
   sim_network& net_;
   std::string name_;
 };
@@ -71,6 +146,33 @@ sim_network::~sim_network() = default;
 
 std::unique_ptr<network> sim_network::join(std::string host) {
   return std::make_unique<sim_host>(*this, std::move(host));
+}
+
+std::unique_ptr<sim_sender> sim_network::dial(std::string host, const endpoint& to) {
+  auto made = std::make_shared<sim_dialled>(*this, std::move(host), to);
+  made->connect();
+  return std::make_unique<sim_sender>(std::move(made));
+}
+
+void sim_network::send_datagram(const std::string& host, const endpoint& to, std::string bytes) {
+  after(random_delay(), [this, host, to, bytes = std::move(bytes)] {
+    if (auto intake = intake_at(to); intake && !is_stalled(host, to.host))
+      intake->arrive(bytes);
+  });
+}
+
+std::shared_ptr<sim_request> sim_network::request(const endpoint& to, http_request what) {
+  auto made = std::make_shared<sim_request>();
+  after(random_delay(), [this, to, made, what = std::make_shared<http_request>(std::move(what))] {
+    if (auto found = https_.find(to_string(to)); found != https_.end())
+      found->second->take(made, std::move(*what));
+  });
+  return made;
+}
+
+std::shared_ptr<sim_intake> sim_network::intake_at(const endpoint& where) const {
+  auto found = intakes_.find(to_string(where));
+  return found == intakes_.end() ? nullptr : found->second;
 }
 
 std::vector<std::shared_ptr<sim_connection>> sim_network::connections() {

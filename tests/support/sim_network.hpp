@@ -18,7 +18,12 @@
 namespace sluice::test {
 
 class sim_connection;
+class sim_dialled;
+class sim_http;
+class sim_request;
+class sim_intake;
 class sim_listener;
+class sim_sender;
 
 struct sim_network_options {
   std::chrono::nanoseconds min_delay{50'000};
@@ -38,6 +43,17 @@ public:
 
   /// The network as `host` sees it. It and its links and listeners must not outlive this object.
   std::unique_ptr<network> join(std::string host);
+
+  // -- others than shippers ---------------------------------------------------
+
+  /// Connects `host` to whoever listens for bytes at `to`.
+  std::unique_ptr<sim_sender> dial(std::string host, const endpoint& to);
+
+  /// Arrives after a random delay, or never: in a partition, or where nobody listens for datagrams.
+  void send_datagram(const std::string& host, const endpoint& to, std::string bytes);
+
+  /// Sends a request to whoever takes HTTP at `to`. Each way takes a random delay.
+  std::shared_ptr<sim_request> request(const endpoint& to, http_request what);
 
   // -- faults -----------------------------------------------------------------
 
@@ -76,7 +92,12 @@ public:
 
 private:
   friend class sim_connection;
+  friend class sim_dialled;
   friend class sim_host;
+  friend class sim_http;
+  friend class sim_http_listener;
+  friend class sim_intake;
+  friend class sim_intake_listener;
   friend class sim_listener;
 
   using time_point = caf::actor_clock::time_point;
@@ -101,11 +122,14 @@ private:
   void go_on();
   void note(std::uint64_t what) noexcept;
   std::vector<std::shared_ptr<sim_connection>> connections();
+  std::shared_ptr<sim_intake> intake_at(const endpoint& where) const;
 
   caf::actor_clock& clock_;
   std::mt19937_64 random_;
   sim_network_options options_;
   std::map<std::string, sim_listener*> listeners_;
+  std::map<std::string, std::shared_ptr<sim_intake>> intakes_;
+  std::map<std::string, std::shared_ptr<sim_http>> https_;
   std::vector<std::weak_ptr<sim_connection>> connections_;
   std::set<std::pair<std::string, std::string>> stalled_;
   std::map<std::string, std::uint64_t> slow_; ///< Bytes per second.

@@ -14,10 +14,11 @@ TEST(errc, has_stable_numbers) {
   EXPECT_EQ(static_cast<int>(errc::is_a_directory), 25);
   EXPECT_EQ(static_cast<int>(errc::overloaded), 26);
   EXPECT_EQ(static_cast<int>(errc::actor_failed), 27);
+  EXPECT_EQ(static_cast<int>(errc::untrusted), 28);
 }
 
 TEST(errc, names_every_code_differently) {
-  constexpr auto last = static_cast<std::uint16_t>(errc::actor_failed);
+  constexpr auto last = static_cast<std::uint16_t>(errc::untrusted);
   std::set<std::string_view> names;
   for (std::uint16_t code = 0; code <= last; ++code)
     names.insert(to_string(errc{code}));

@@ -1,0 +1,133 @@
+#include "transport/tcp_acceptor.hpp"
+
+#include <mutex>
+
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "transport/handler_gate.hpp"
+#include "transport/listen_error.hpp"
+#include "transport/network_engine.hpp"
+
+namespace sluice {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr auto accept_pause = std::chrono::milliseconds{100};
+
+endpoint to_endpoint(const std::string& scheme, const tcp::endpoint& from) {
+  auto address = from.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  return {scheme, address.to_string(), from.port()};
+}
+
+tcp::endpoint resolve(asio::io_context& io, const endpoint& where, error_code& failure) {
+  error_code not_numeric;
+  auto address = asio::ip::make_address(where.host, not_numeric);
+  if (!not_numeric)
+    return {address, where.port};
+  tcp::resolver resolver{io};
+  auto found = resolver.resolve(where.host, std::to_string(where.port), tcp::resolver::passive, failure);
+  return failure ? tcp::endpoint{} : found.begin()->endpoint();
+}
+
+} // namespace
+
+/// Lives until its last callback. The mutex guards the acceptor, so that any thread may close it at once and the port
+/// is free when the listener is gone.
+struct tcp_acceptor::accepting : std::enable_shared_from_this<accepting> {
+  accepting(const std::shared_ptr<network_engine>& owner, std::string scheme)
+    : engine_{owner}, scheme_{std::move(scheme)}, acceptor{owner->io}, retry_{owner->io} {}
+
+  void next() {
+    std::lock_guard guard{mutex_};
+    if (acceptor.is_open())
+      acceptor.async_accept([self = shared_from_this()](const error_code& failure, tcp::socket socket) {
+        self->accepted(failure, std::move(socket));
+      });
+  }
+
+  void accepted(const error_code& failure, tcp::socket socket) {
+    if (failure && failure != asio::error::connection_aborted)
+      return pause(failure);
+    if (!failure) {
+      exhausted_ = false;
+      admit(std::move(socket));
+    }
+    next();
+  }
+
+  void admit(tcp::socket socket) {
+    error_code failure;
+    auto remote = socket.remote_endpoint(failure);
+    auto owner = engine_.lock(); // what is made of the socket needs it
+    if (failure || !owner)
+      return;
+    gate.pass([&](handler& on_accept) { on_accept(std::move(socket), to_endpoint(scheme_, remote)); });
+  }
+
+  /// Most likely out of descriptors: the connections wait in the backlog until some are closed.
+  void pause(const error_code& why) {
+    std::lock_guard guard{mutex_};
+    if (!acceptor.is_open())
+      return;
+    if (!std::exchange(exhausted_, true))
+      spdlog::warn("cannot accept connections: {}; trying again", why.message());
+    retry_.expires_after(accept_pause);
+    retry_.async_wait([self = shared_from_this()](const error_code&) { self->next(); });
+  }
+
+  void stop() {
+    gate.shut();
+    std::lock_guard guard{mutex_};
+    error_code ignored;
+    acceptor.close(ignored);
+    retry_.cancel();
+  }
+
+  std::weak_ptr<network_engine> engine_; ///< Weak, for the engine's io_context holds the callbacks that hold this.
+  std::string scheme_;
+  std::mutex mutex_;
+  tcp::acceptor acceptor;
+  asio::steady_timer retry_;
+  bool exhausted_ = false;
+  handler_gate<handler> gate;
+};
+
+tcp_acceptor::tcp_acceptor(std::shared_ptr<network_engine> engine, const endpoint& where)
+  : engine_{std::move(engine)}, accepting_{std::make_shared<accepting>(engine_, where.scheme)} {}
+
+tcp_acceptor::~tcp_acceptor() {
+  accepting_->stop();
+}
+
+expected<std::unique_ptr<tcp_acceptor>> tcp_acceptor::open(
+  const std::shared_ptr<network_engine>& engine, const endpoint& where, handler on_accept) {
+  std::unique_ptr<tcp_acceptor> made{new tcp_acceptor{engine, where}};
+  auto& accepting = *made->accepting_;
+  accepting.gate.open(std::make_shared<handler>(std::move(on_accept)));
+  error_code failure;
+  auto address = resolve(engine->io, where, failure);
+  if (!failure)
+    accepting.acceptor.open(address.protocol(), failure);
+  if (!failure)
+    accepting.acceptor.set_option(tcp::acceptor::reuse_address{true}, failure);
+  if (!failure)
+    accepting.acceptor.bind(address, failure);
+  if (!failure)
+    accepting.acceptor.listen(tcp::acceptor::max_listen_connections, failure);
+  if (!failure)
+    made->local_ = {where.scheme, where.host, accepting.acceptor.local_endpoint(failure).port()};
+  if (failure)
+    return cannot_listen(where, failure);
+  accepting.next();
+  return made;
+}
+
+} // namespace sluice

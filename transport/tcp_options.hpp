@@ -1,0 +1,12 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "messages/protocol.hpp"
+
+namespace sluice {
+
+/// Sends without delay, and notices within half a minute that the machine of the peer is gone.
+void set_link_options(boost::asio::ip::tcp::socket& socket, link_side side);
+
+} // namespace sluice

@@ -1,0 +1,297 @@
+#include "transport/udp_listener.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+#include <optional>
+
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+#include <linux/sock_diag.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include "transport/handler_gate.hpp"
+#include "transport/listen_error.hpp"
+#include "transport/network_engine.hpp"
+
+namespace sluice {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::udp;
+using boost::system::error_code;
+
+constexpr std::size_t slots = 128;            // datagrams per system call
+constexpr std::size_t slot_bytes = 64 * 1024; // the longest there are
+constexpr std::size_t calls_per_turn = 8;     // before somebody else's socket has its turn
+
+// Where many come they are left to gather: a wake-up costs as much as reading dozens. That many fit the smallest
+// buffer.
+constexpr std::size_t many = 16;
+constexpr std::chrono::microseconds gathering_time{500};
+
+/// Room for datagrams that one system call fills. Only pages that were written to take memory.
+class datagram_slots {
+public:
+  datagram_slots() : memory_(slots * slot_bytes) {
+    memory_.resize(slots * slot_bytes);
+    for (std::size_t i = 0; i < slots; ++i) {
+      parts_[i] = {memory_.data() + i * slot_bytes, slot_bytes};
+      headers_[i].msg_hdr.msg_iov = &parts_[i];
+      headers_[i].msg_hdr.msg_iovlen = 1;
+      headers_[i].msg_hdr.msg_control = control_[i].data();
+    }
+  }
+
+  /// How many came; negative if none is there.
+  int receive(int socket) noexcept {
+    for (auto& each : headers_)
+      each.msg_hdr.msg_controllen = control_bytes;
+    return ::recvmmsg(socket, headers_.data(), slots, MSG_DONTWAIT, nullptr);
+  }
+
+  std::string_view text(std::size_t i) const noexcept {
+    return {reinterpret_cast<const char*>(parts_[i].iov_base), headers_[i].msg_len};
+  }
+
+  /// Of the first `count`.
+  std::size_t bytes(std::size_t count) const noexcept {
+    return std::accumulate(headers_.begin(), headers_.begin() + static_cast<std::ptrdiff_t>(count), std::size_t{0},
+      [](std::size_t sum, const mmsghdr& x) { return sum + x.msg_len; });
+  }
+
+  /// What the kernel has dropped since the socket was opened, modulo 2^32, as it was before datagram `i`.
+  std::optional<std::uint32_t> dropped(std::size_t i) noexcept {
+    auto& header = headers_[i].msg_hdr;
+    for (auto* at = CMSG_FIRSTHDR(&header); at; at = CMSG_NXTHDR(&header, at))
+      if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
+        std::uint32_t count = 0;
+        std::memcpy(&count, CMSG_DATA(at), sizeof count);
+        return count;
+      }
+    return std::nullopt;
+  }
+
+private:
+  static constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(std::uint32_t));
+
+  buffer memory_;
+  std::array<iovec, slots> parts_{};
+  std::array<mmsghdr, slots> headers_{};
+  alignas(cmsghdr) std::array<std::array<std::byte, control_bytes>, slots> control_{};
+};
+
+} // namespace
+
+/// The socket and what reads it. Everything but `grant`, `finish` and `close` happens on the engine's thread; callbacks
+/// keep it alive.
+class udp_listener::reader : public std::enable_shared_from_this<reader> {
+public:
+  reader(asio::io_context& io, std::shared_ptr<datagram_handler> handler) : io_{io}, socket_{io}, gathering_{io} {
+    handler_.open(std::move(handler));
+  }
+
+  expected<endpoint> open(const endpoint& where, const datagram_options& options) {
+    error_code failure;
+    auto address = resolve(where, failure);
+    if (!failure)
+      socket_.open(address.protocol(), failure);
+    if (!failure)
+      socket_.bind(address, failure);
+    if (!failure)
+      socket_.non_blocking(true, failure);
+    if (failure)
+      return cannot_listen(where, failure);
+    int on = 1;
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+    endpoint local{where.scheme, where.host, socket_.local_endpoint(failure).port()};
+    widen(local, static_cast<int>(options.receive_buffer_bytes));
+    return local;
+  }
+
+  void grant(std::size_t bytes) {
+    asio::post(io_, [self = shared_from_this(), bytes] {
+      self->credit_ += static_cast<std::int64_t>(bytes);
+      self->go_on();
+    });
+  }
+
+  void finish() {
+    asio::post(io_, [self = shared_from_this()] {
+      if (!self->left_)
+        self->left_ = self->buffer_bytes();
+      self->read_on();
+    });
+  }
+
+  void close() {
+    handler_.shut();
+    asio::post(io_, [self = shared_from_this()] {
+      error_code ignored;
+      self->socket_.close(ignored);
+    });
+  }
+
+private:
+  udp::endpoint resolve(const endpoint& where, error_code& failure) {
+    error_code not_numeric;
+    auto address = asio::ip::make_address(where.host, not_numeric);
+    if (!not_numeric)
+      return {address, where.port};
+    udp::resolver resolver{io_};
+    auto found = resolver.resolve(where.host, std::to_string(where.port), udp::resolver::passive, failure);
+    return failure ? udp::endpoint{} : found.begin()->endpoint();
+  }
+
+  /// The kernel counts twice what is asked for, for its own needs (socket(7)).
+  void widen(const endpoint& local, int bytes) {
+    auto socket = socket_.native_handle();
+    if (::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+      ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    int got = 0;
+    socklen_t size = sizeof got;
+    if (::getsockopt(socket, SOL_SOCKET, SO_RCVBUF, &got, &size) == 0 && got / 2 < bytes)
+      spdlog::warn("{}: the socket's buffer has {} KiB of {} KiB; raise net.core.rmem_max, or bursts are dropped",
+        to_string(local), got / 2048, bytes / 1024);
+  }
+
+  /// What the socket can hold, as the kernel counts it.
+  std::size_t buffer_bytes() {
+    asio::socket_base::receive_buffer_size size;
+    error_code ignored;
+    socket_.get_option(size, ignored);
+    return static_cast<std::size_t>(size.value());
+  }
+
+  void go_on() {
+    if (left_)
+      asio::post(io_, [self = shared_from_this()] { self->read_on(); });
+    else
+      await();
+  }
+
+  void await() {
+    if (std::exchange(is_waiting_, true))
+      return;
+    socket_.async_wait(udp::socket::wait_read, [self = shared_from_this()](const error_code& failure) {
+      self->is_waiting_ = false;
+      if (!failure)
+        self->read_on();
+    });
+  }
+
+  void gather() {
+    gathering_.expires_after(gathering_time);
+    is_waiting_ = true;
+    gathering_.async_wait([self = shared_from_this()](const error_code& failure) {
+      self->is_waiting_ = false;
+      if (!failure)
+        self->read_on();
+    });
+  }
+
+  void read_on() {
+    if (!socket_.is_open())
+      return;
+    std::size_t came = 0;
+    for (std::size_t calls = 0; calls < calls_per_turn && credit_ > 0; ++calls) {
+      auto count = slots_.receive(socket_.native_handle());
+      if (count <= 0 && left_)
+        return end();
+      if (count <= 0)
+        break;
+      came += static_cast<std::size_t>(count);
+      auto bytes = hand_on(static_cast<std::size_t>(count));
+      if (left_ && (*left_ -= std::min(bytes, *left_)) == 0)
+        return end();
+      if (!left_ && static_cast<std::size_t>(count) < slots / 2)
+        break;
+    }
+    if (credit_ <= 0)
+      return;
+    if (!left_ && came >= many)
+      gather();
+    else
+      go_on();
+  }
+
+  /// Tells what was dropped since the last datagram, too.
+  void end() {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> found{};
+    socklen_t size = sizeof found;
+    auto is_known = ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_MEMINFO, found.data(), &size) == 0;
+    handler_.pass_last([&](datagram_handler& to) {
+      if (auto dropped = found[SK_MEMINFO_DROPS] - dropped_; is_known && dropped > 0)
+        to.on_dropped(dropped);
+      to.on_finished();
+    });
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+  /// Returns how many bytes they have.
+  std::size_t hand_on(std::size_t count) {
+    datagram_block block;
+    block.ends.reserve(count);
+    block.bytes.reserve(slots_.bytes(count));
+    std::uint64_t dropped = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (auto sum = slots_.dropped(i))
+        dropped += *sum - std::exchange(dropped_, *sum);
+      block.bytes.append(as_bytes(slots_.text(i)));
+      block.ends.push_back(static_cast<std::uint32_t>(block.bytes.size()));
+    }
+    auto credit = std::max(block.bytes.size(), min_read_credit);
+    credit_ -= static_cast<std::int64_t>(credit);
+    handler_.pass([&](datagram_handler& to) {
+      if (dropped > 0)
+        to.on_dropped(dropped);
+      to.on_datagrams(std::move(block), credit);
+    });
+    return credit;
+  }
+
+  asio::io_context& io_;
+  udp::socket socket_;
+  handler_gate<datagram_handler> handler_;
+  datagram_slots slots_;
+  std::int64_t credit_ = 0;
+  std::uint32_t dropped_ = 0;
+  bool is_waiting_ = false;
+  asio::steady_timer gathering_;
+  std::optional<std::size_t> left_; ///< What may still be read, once it finishes.
+};
+
+udp_listener::udp_listener(std::shared_ptr<network_engine> engine, std::shared_ptr<reader> reader)
+  : engine_{std::move(engine)}, reader_{std::move(reader)} {}
+
+udp_listener::~udp_listener() {
+  reader_->close();
+}
+
+expected<std::unique_ptr<intake_listener>> udp_listener::open(const std::shared_ptr<network_engine>& engine,
+  const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) {
+  auto made = std::make_shared<reader>(engine->io, std::move(handler));
+  auto local = made->open(where, options);
+  if (!local)
+    return fail(local.error());
+  std::unique_ptr<udp_listener> result{new udp_listener{engine, std::move(made)}};
+  result->local_ = *local;
+  return result;
+}
+
+void udp_listener::grant(std::size_t bytes) {
+  reader_->grant(bytes);
+}
+
+void udp_listener::finish() {
+  reader_->finish();
+}
+
+} // namespace sluice
