@@ -40,6 +40,19 @@ std::vector<child_spec> make_children(caf::actor_system& system, environment& en
                     })});
   made.push_back({compressor_name,
     at_once([&system, how = config.how](auto& running) { return spawn_compressor(system, how, outlet(running)); })});
+  if (config.intake) {
+    made.push_back({source_name, at_once([&system, &env, config = *config.intake](auto& running) {
+                      return spawn_intake(system, env, config, running.template get<compressor_actor>(compressor_name));
+                    })});
+    return made;
+  }
+  if (config.http_intake) {
+    made.push_back({source_name, at_once([&system, &env, config = *config.http_intake](auto& running) {
+                      return spawn_http_intake(
+                        system, env, config, running.template get<compressor_actor>(compressor_name));
+                    })});
+    return made;
+  }
   made.push_back({batcher_name, at_once([&system, limits = config.batch, pool](auto& running) {
                     return spawn_batcher(system, limits, pool, running.template get<compressor_actor>(compressor_name));
                   })});

@@ -44,11 +44,12 @@ void component_metrics::discarded(std::string_view reason, std::uint64_t events)
     ->inc(static_cast<std::int64_t>(events));
 }
 
-void component_metrics::failed(errc reason) {
-  system_.metrics()
-    .counter_instance("component", "errors", {{"component_id", view(component_)}, {"reason", view(to_string(reason))}},
-      "Failures, by reason.", "1", true)
-    ->inc();
+void component_metrics::failed(std::string_view reason, std::uint64_t times) {
+  if (times > 0)
+    system_.metrics()
+      .counter_instance("component", "errors", {{"component_id", view(component_)}, {"reason", view(reason)}},
+        "Failures, by reason.", "1", true)
+      ->inc(static_cast<std::int64_t>(times));
 }
 
 } // namespace sluice

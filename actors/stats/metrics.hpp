@@ -39,7 +39,8 @@ public:
   void discarded(std::string_view reason, std::uint64_t events);
 
   /// Something went wrong with a peer, a file or a frame; no record is lost by that alone.
-  void failed(errc reason);
+  void failed(errc reason) { failed(to_string(reason), 1); }
+  void failed(std::string_view reason, std::uint64_t times);
 
   /// Changes what this part of the component holds.
   void hold(std::int64_t events, std::int64_t bytes) noexcept {
