@@ -58,6 +58,7 @@ exit_code to_exit_code(errc reason) {
   case errc::unreachable:
   case errc::shutting_down:
   case errc::overloaded:
+  case errc::untrusted:
     return exit_code::unavailable;
   case errc::address_in_use:
   case errc::locked:
@@ -125,9 +126,9 @@ expected<severity> parse_level(std::string_view text) {
 
 expected<endpoint> parse_link_endpoint(std::string_view url) {
   auto parsed = parse_endpoint(url);
-  if (parsed && parsed->scheme != "tcp")
+  if (parsed && parsed->scheme != "tcp" && parsed->scheme != "tls")
     return fail(
-      errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp", url, parsed->scheme));
+      errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp and tls", url, parsed->scheme));
   return parsed;
 }
 
@@ -170,13 +171,16 @@ CLI::Option* add_labels(CLI::App& app, label_set& labels, const std::string& hel
     ->take_all();
 }
 
+void use_log() {
+  if (spdlog::get("sluice"))
+    return;
+  auto logger = spdlog::stderr_color_mt("sluice");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-8l%$ %v");
+  spdlog::set_default_logger(logger);
+}
+
 void add_log_options(CLI::App& app) {
-  auto logger = spdlog::get("sluice");
-  if (!logger) {
-    logger = spdlog::stderr_color_mt("sluice");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%-8l%$ %v");
-    spdlog::set_default_logger(logger);
-  }
+  use_log();
   app
     .add_option_function<std::string>(
       "--log-level", [](const std::string& level) { spdlog::set_level(spdlog::level::from_str(level)); },

@@ -34,6 +34,12 @@ enum class exit_code : int {
 /// The exit code that tells a script what `reason` tells a person.
 exit_code to_exit_code(errc reason);
 
+/// Why something could not be started, and what a script is told.
+struct startup_error {
+  exit_code code = exit_code::done;
+  std::string message;
+};
+
 /// Prints `sluice VERB: message` on stderr and gives back the exit code.
 int report(std::string_view verb, const error& reason);
 int report(std::string_view verb, exit_code code, std::string_view message);
@@ -89,7 +95,10 @@ CLI::Option* add_duration(
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& value, const std::string& help);
 CLI::Option* add_labels(CLI::App& app, label_set& labels, const std::string& help);
 
-/// The log goes to stderr; `--log-level` of every verb that runs actors.
+/// The log goes to stderr.
+void use_log();
+
+/// The same, with `--log-level` of every verb that runs actors.
 void add_log_options(CLI::App& app);
 
 /// Adds a verb; its callback sets the process's exit code by throwing `CLI::RuntimeError`.
@@ -97,6 +106,8 @@ void add_ship(CLI::App& app);
 void add_receive(CLI::App& app);
 void add_query(CLI::App& app);
 void add_store(CLI::App& app);
+void add_run(CLI::App& app);
+void add_validate(CLI::App& app);
 
 /// Ends the verb with `code`.
 [[noreturn]] void finish(int code);

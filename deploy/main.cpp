@@ -16,6 +16,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SLUICE_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
+  add_run(app);
+  add_validate(app);
   add_ship(app);
   add_receive(app);
   add_query(app);

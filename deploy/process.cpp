@@ -5,6 +5,8 @@
 #include <random>
 #include <thread>
 
+#include <caf/telemetry/metric_registry.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "actors/type_ids.hpp"
@@ -28,6 +30,15 @@ std::uint64_t random_seed() {
   return (std::uint64_t{device()} << 32) | device();
 }
 
+/// As many connections and files as the system lets us have; a shell gives its programs 1024 (setrlimit(2)).
+void raise_file_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// Blocking file operations at a time: a reader and a writer do not wait for each other.
 constexpr std::size_t io_threads = 2;
 
@@ -49,7 +60,18 @@ real_environment::real_environment()
                                              },
                                              random_seed()} {}
 
+actor_process::actor_process() : system_{config_} {
+  raise_file_limit();
+  world_.tls().report_to([this](const std::string& file, std::chrono::seconds left) {
+    system_.metrics()
+      .gauge_instance("sluice", "tls-certificate-expiry", {{"file", file}},
+        "How long the certificates in a file are still valid.", "seconds")
+      ->value(left.count());
+  });
+}
+
 actor_process::~actor_process() {
+  world_.tls().report_to({});
   system_.await_all_actors_done();
   // What an executor still does would tell its result to an actor, which no longer has a system to count it.
   world_.finish_io();

@@ -14,6 +14,7 @@
 #include "transport/executor.hpp"
 #include "transport/posix_file_system.hpp"
 #include "transport/tcp_network.hpp"
+#include "transport/tls_contexts.hpp"
 
 namespace sluice {
 
@@ -29,6 +30,7 @@ class real_environment {
 public:
   real_environment();
   environment& get() noexcept { return env_; }
+  tls_contexts& tls() noexcept { return network_.tls(); }
 
   /// Waits for blocking work that is under way; nothing can be posted any more.
   void finish_io() { io_.reset(); }
@@ -44,10 +46,11 @@ private:
 /// end all actors before it is destroyed.
 class actor_process {
 public:
-  actor_process() : system_{config_} {}
+  actor_process();
   ~actor_process();
 
   environment& env() noexcept { return world_.get(); }
+  tls_contexts& tls() noexcept { return world_.tls(); }
   caf::actor_system& system() noexcept { return system_; }
 
 private:

@@ -24,6 +24,12 @@ SANITIZER = re.compile(rb"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitize
 LEVEL = re.compile(r"^\S+ (trace|debug|info|warning|error|critical) +")
 
 
+def is_sanitized():
+    """Whether the binary has a sanitizer in it, which takes memory of its own."""
+    content = pathlib.Path(BINARY).read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 class Output:
     """Lines of a pipe as they come; safe to read while they do."""
 
@@ -219,11 +225,11 @@ class Sluice:
         out.join()
         return Result(process.command, code, out.raw(), process.errors.raw().decode(errors="replace"))
 
-    def receiver(self, store="store", *arguments, verified=True, **how):
+    def receiver(self, store="store", *arguments, verified=True, kind=Receiver, **how):
         folder = self.tmp / store
         if verified and folder not in self._stores:
             self._stores.append(folder)
-        made = self.start(folder, *arguments, kind=Receiver, **how)
+        made = self.start(folder, *arguments, kind=kind, **how)
         made.await_start()
         return made
 

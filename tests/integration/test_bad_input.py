@@ -28,7 +28,7 @@ def test_addresses_that_are_none(sluice, url):
     refused(sluice, 64, "sluice ship: ", "ship", source, "--to", url, "--state", sluice.tmp / "state")
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "http://127.0.0.1:0", "tcp://127.0.0.1:99999"])
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1:0", "tcp://127.0.0.1:99999"])
 def test_addresses_to_listen_on_that_are_none(sluice, url):
     refused(sluice, 64, "sluice receive: ", "receive", "--listen", url, "--store", sluice.tmp / "store")
     assert not segments(sluice.tmp / "store")

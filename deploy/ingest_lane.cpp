@@ -1,0 +1,64 @@
+#include "deploy/ingest_lane.hpp"
+
+#include <ctime>
+
+#include "actors/intake/intake.hpp"
+#include "actors/intake/line_source.hpp"
+#include "actors/intake/syslog_source.hpp"
+#include "actors/runtime/environment.hpp"
+#include "actors/ship_pipeline.hpp"
+#include "messages/uuid.hpp"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::string_view syslog_tcp = "syslog+tcp";
+constexpr std::string_view syslog_tls = "syslog+tls";
+constexpr std::string_view syslog_udp = "syslog+udp";
+constexpr std::string_view lines_tcp = "lines+tcp";
+
+/// The zone of this machine, east of UTC.
+std::chrono::seconds local_offset(timestamp now) {
+  auto seconds = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::microseconds>(now));
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return std::chrono::seconds{local.tm_gmtoff};
+}
+
+std::unique_ptr<record_source> make_source(std::string_view scheme, const ingest_options& options, timestamp now) {
+  if (scheme == lines_tcp)
+    return std::make_unique<line_source>(options.max_message_bytes, options.lines);
+  return std::make_unique<syslog_source>(options.max_message_bytes, local_offset(now));
+}
+
+} // namespace
+
+bool is_ingest_scheme(std::string_view scheme) {
+  return scheme == syslog_tcp || scheme == syslog_tls || scheme == syslog_udp || scheme == lines_tcp;
+}
+
+expected<ingest_lane> open_ingest_lane(
+  caf::actor_system& system, environment& env, const endpoint& where, const ingest_options& options) {
+  auto state = std::make_shared<intake_state>();
+  state->records = make_source(where.scheme, options, env.now());
+  auto listener = where.scheme == syslog_udp ? env.net.listen(where, datagram_options{}, state->queue)
+                                             : env.net.listen(where, byte_options{.tls = options.tls}, state->queue);
+  if (!listener)
+    return fail(listener.error());
+  auto local = (*listener)->local();
+  state->listener = std::move(*listener);
+  intake_config intake;
+  intake.listens_on = local;
+  intake.stream = {make_uuid(), make_uuid()};
+  intake.state = state;
+  for (auto& [key, value] : {std::pair{"lane", local.scheme}, std::pair{"listener", to_string(local)}})
+    if (auto set = intake.labels.set(key, value); !set)
+      return fail(set.error());
+  ship_pipeline_config config;
+  config.intake = std::move(intake);
+  config.ship.to = {options.to};
+  return ingest_lane{local, spawn_ship_pipeline(system, env, std::move(config))};
+}
+
+} // namespace sluice

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include <caf/fwd.hpp>
+
+#include "actors/intake/line_form.hpp"
+#include "actors/interfaces.hpp"
+#include "messages/errc.hpp"
+#include "transport/endpoint.hpp"
+
+namespace sluice {
+
+struct environment;
+class tls_context;
+
+/// Whether `scheme` is of a lane for what other software speaks, such as `syslog+tcp`.
+bool is_ingest_scheme(std::string_view scheme);
+
+/// A listener for what other software speaks, and the actors that bring its records to a receiver.
+struct ingest_lane {
+  endpoint local; ///< With the actual port.
+  ship_pipeline_actor pipeline;
+};
+
+struct ingest_options {
+  std::size_t max_message_bytes = 64 * 1024;
+  line_form lines = line_form::text;
+  endpoint to;                            ///< The receiver.
+  std::shared_ptr<const tls_context> tls; ///< For schemes that end in `+tls`.
+};
+
+/// Errors: those of `network::listen`.
+expected<ingest_lane> open_ingest_lane(
+  caf::actor_system& system, environment& env, const endpoint& where, const ingest_options& options);
+
+} // namespace sluice
