@@ -86,7 +86,7 @@ public:
   /// At least one. They took `credit`.
   virtual void on_datagrams(datagram_block block, std::size_t credit) = 0;
 
-  /// So many more have come that found no room in the socket's buffer.
+  /// So many more have come that found no room in the socket's buffer; told soon, though nothing follows.
   virtual void on_dropped(std::uint64_t datagrams) = 0;
 
   /// The last call, after `intake_listener::finish`.

@@ -36,6 +36,9 @@ constexpr std::size_t calls_per_turn = 8;     // before somebody else's socket h
 constexpr std::size_t many = 16;
 constexpr std::chrono::microseconds gathering_time{500};
 
+// The kernel tells with a datagram what it has dropped before that, and of the end of a burst only when it is asked.
+constexpr std::chrono::seconds look_time{1};
+
 /// Room for datagrams that one system call fills. Only pages that were written to take memory.
 class datagram_slots {
 public:
@@ -93,7 +96,8 @@ private:
 /// keep it alive.
 class udp_listener::reader : public std::enable_shared_from_this<reader> {
 public:
-  reader(asio::io_context& io, std::shared_ptr<datagram_handler> handler) : io_{io}, socket_{io}, gathering_{io} {
+  reader(asio::io_context& io, std::shared_ptr<datagram_handler> handler)
+    : io_{io}, socket_{io}, gathering_{io}, look_{io} {
     handler_.open(std::move(handler));
   }
 
@@ -132,13 +136,16 @@ public:
 
   void close() {
     handler_.shut();
-    asio::post(io_, [self = shared_from_this()] {
-      error_code ignored;
-      self->socket_.close(ignored);
-    });
+    asio::post(io_, [self = shared_from_this()] { self->shut(); });
   }
 
 private:
+  void shut() {
+    look_.cancel();
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
   udp::endpoint resolve(const endpoint& where, error_code& failure) {
     error_code not_numeric;
     auto address = asio::ip::make_address(where.host, not_numeric);
@@ -221,18 +228,48 @@ private:
       go_on();
   }
 
+  /// Looks once a while after something was read, and again while nothing may be: nothing is dropped unless something
+  /// waits.
+  void look_later() {
+    if (std::exchange(is_to_look_, true))
+      return;
+    look_.expires_after(look_time);
+    look_.async_wait([self = shared_from_this()](const error_code& failure) {
+      self->is_to_look_ = false;
+      if (failure || !self->socket_.is_open())
+        return;
+      if (auto dropped = self->newly_dropped(); dropped > 0)
+        self->handler_.pass([&](datagram_handler& to) { to.on_dropped(dropped); });
+      if (self->credit_ <= 0)
+        self->look_later();
+    });
+  }
+
   /// Tells what was dropped since the last datagram, too.
   void end() {
-    std::array<std::uint32_t, SK_MEMINFO_VARS> found{};
-    socklen_t size = sizeof found;
-    auto is_known = ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_MEMINFO, found.data(), &size) == 0;
     handler_.pass_last([&](datagram_handler& to) {
-      if (auto dropped = found[SK_MEMINFO_DROPS] - dropped_; is_known && dropped > 0)
+      if (auto dropped = newly_dropped(); dropped > 0)
         to.on_dropped(dropped);
       to.on_finished();
     });
-    error_code ignored;
-    socket_.close(ignored);
+    shut();
+  }
+
+  /// By now, whatever still waits to be read.
+  std::uint32_t newly_dropped() {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> found{};
+    socklen_t size = sizeof found;
+    auto is_known = ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_MEMINFO, found.data(), &size) == 0;
+    return is_known ? newly_dropped(found[SK_MEMINFO_DROPS]) : 0;
+  }
+
+  /// `sum` is from when a datagram came, which may be before the last look.
+  std::uint32_t newly_dropped(std::uint32_t sum) {
+    auto more = static_cast<std::int32_t>(sum - dropped_);
+    if (more <= 0)
+      return 0;
+    dropped_ = sum;
+    return static_cast<std::uint32_t>(more);
   }
 
   /// Returns how many bytes they have.
@@ -243,7 +280,7 @@ private:
     std::uint64_t dropped = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (auto sum = slots_.dropped(i))
-        dropped += *sum - std::exchange(dropped_, *sum);
+        dropped += newly_dropped(*sum);
       block.bytes.append(as_bytes(slots_.text(i)));
       block.ends.push_back(static_cast<std::uint32_t>(block.bytes.size()));
     }
@@ -254,6 +291,7 @@ private:
         to.on_dropped(dropped);
       to.on_datagrams(std::move(block), credit);
     });
+    look_later();
     return credit;
   }
 
@@ -262,9 +300,9 @@ private:
   handler_gate<datagram_handler> handler_;
   datagram_slots slots_;
   std::int64_t credit_ = 0;
-  std::uint32_t dropped_ = 0;
-  bool is_waiting_ = false;
-  asio::steady_timer gathering_;
+  std::uint32_t dropped_ = 0; ///< What was told, modulo 2^32.
+  bool is_waiting_ = false, is_to_look_ = false;
+  asio::steady_timer gathering_, look_;
   std::optional<std::size_t> left_; ///< What may still be read, once it finishes.
 };
 

@@ -10,7 +10,7 @@ namespace sluice {
 class network_engine;
 
 /// A datagram listener on UDP. Reads many datagrams with one system call, on the engine's thread, and has the kernel
-/// count those that it had to drop (SO_RXQ_OVFL, socket(7)).
+/// count those that it had to drop (SO_RXQ_OVFL, socket(7)); tells of them within a second or so.
 class udp_listener final : public intake_listener {
 public:
   /// Errors: address_in_use, permission_denied, invalid_argument, io_error.
