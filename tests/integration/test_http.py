@@ -5,18 +5,16 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
 
 from certificates import Authority
-from support import DEADLINE, WITH_US, Receiver, assert_same, log_lines
+from support import DEADLINE, Receiver, assert_same, log_lines
 
 
 class HttpReceiver(Receiver):
@@ -232,39 +230,6 @@ def test_elasticsearch_bulk(sluice, receiver):
     assert [list(x.values())[0]["status"] for x in made["items"]] == [201, 400, 201]
     assert [(x["body"], x["attributes"]["index"]) for x in records(sluice, receiver)] == [
         ('{"message":"one"}', "logs"), ('{"message":"two"}', "web")]
-
-
-RSYSLOG = r"""
-global(workDirectory="{folder}")
-module(load="imfile")
-module(load="omelasticsearch")
-template(name="document" type="list") {{
-  constant(value="{{\"message\":\"") property(name="msg" format="json") constant(value="\"}}")
-}}
-input(type="imfile" file="{file}" tag="test")
-action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" uid="anybody" pwd="secret" template="document"
-  searchIndex="logs" searchType="" bulkmode="on" action.resumeRetryCount="-1" action.resumeInterval="1"
-  queue.type="linkedList" queue.size="150000" queue.dequeueBatchSize="2000")
-"""
-
-
-@pytest.mark.skipif(not shutil.which("rsyslogd"), reason="rsyslog is not installed")
-def test_rsyslog_ships_to_elasticsearch(sluice):
-    receiver = start(sluice, "--http-token-file", sluice.file("token", b"secret"))
-    lines = log_lines(100_000, seed=4)
-    file = sluice.file("lines", lines)
-    config = sluice.file("rsyslog.conf", RSYSLOG.format(folder=sluice.tmp, file=file, port=receiver.http).encode())
-    rsyslog = subprocess.Popen(WITH_US + ["rsyslogd", "-n", "-f", config, "-i", sluice.tmp / "rsyslog.pid"])
-    try:
-        until = time.monotonic() + DEADLINE
-        while (count := sluice.count(receiver.store)) < 100_000:
-            assert rsyslog.poll() is None and time.monotonic() < until, f"{count} records have come"
-            time.sleep(0.2)
-    finally:
-        rsyslog.terminate()
-        rsyslog.wait(DEADLINE)
-    found = [json.loads(line)["message"] for line in bodies(sluice, receiver).splitlines()]
-    assert_same("\n".join(sorted(found)) + "\n", "\n".join(sorted(lines.decode().splitlines())) + "\n")
 
 
 def test_otlp_json_with_partial_success(sluice, receiver):

@@ -112,16 +112,6 @@ def tls_sender(authority, port):
                                server_hostname="localhost")
 
 
-def test_openssl_s_client_sends_syslog(sluice, authority):
-    made, port = receiver(sluice, "syslog+tls", authority.issue("server"))
-    texts = [f"message {i} of s_client" for i in range(100_000)]
-    subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-CAfile",
-                    authority.ca, "-verify_hostname", "localhost", "-verify_return_error", "-nocommands"],
-                   input=b"".join(map(message, texts)), stdout=subprocess.DEVNULL, check=True, timeout=DEADLINE)
-    wait_for_count(sluice, made, len(texts), "--label", "lane=syslog+tls")
-    assert_same(sluice.query(made), "".join(f"{x}\n" for x in texts).encode())
-
-
 def test_a_sender_without_certificate_and_one_without_tls_are_refused(sluice, authority):
     made, port = receiver(sluice, "syslog+tls", authority.issue("server"), "--client-ca", authority.ca)
     with pytest.raises(OSError), tls_sender(authority, port) as nobody:
