@@ -137,13 +137,13 @@ def test_syslog_ng_over_tls(sluice, tls_intake):
 
 @needs_syslog_ng
 @pytest.mark.parametrize("protocol, form", [
-    ("tcp", ["--stream"]), ("udp", ["--dgram"]), ("tcp", ["--stream", "--syslog-proto"]),
-    ("tcp", ["--stream", "--syslog-proto", "--no-framing"]), ("tls", ["--use-ssl", "--syslog-proto"]),
+    ("tcp", ["-iS"]), ("udp", ["-iD"]), ("tcp", ["-iS", "--syslog-proto"]),
+    ("tcp", ["-iS", "--syslog-proto", "--no-framing"]), ("tls", ["--use-ssl", "--syslog-proto"]),
 ])
 def test_loggen(sluice, protocol, form):
     cert, key = Authority(sluice.tmp).issue("server")
     intake = Intake(sluice, f"syslog+{protocol}", *(["--cert", cert, "--key", key] if protocol == "tls" else []))
-    run(SYSLOG_NG / "bin" / "loggen", "--inet", "--number", RECORDS, "--rate", 40_000, "--size", 200, "--interval", 60,
+    run(SYSLOG_NG / "bin" / "loggen", "--number", RECORDS, "--rate", 40_000, "--size", 200, "--interval", 60,
         "--quiet", *form, "127.0.0.1", intake.port, env=syslog_ng_environment())
     intake.await_stored()
     found = intake.records()
