@@ -1,6 +1,11 @@
-"""Certificates for the tests, made with `openssl`."""
+"""Certificates for the tests, made with `openssl`, and who uses them."""
 
+import re
+import socket
+import ssl
 import subprocess
+
+from support import DEADLINE
 
 
 class Authority:
@@ -30,3 +35,20 @@ class Authority:
     @staticmethod
     def _run(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def tls_receiver(sluice, scheme, pair, *arguments):
+    """A receiver that listens on `scheme` too, and the port of that."""
+    cert, key = pair
+    made = sluice.receiver("store", "--listen", f"{scheme}://127.0.0.1:0", "--cert", cert, "--key", key, *arguments)
+    port = int(made.errors.wait_for(re.escape(f"listening on {scheme}://127.0.0.1:") + r"(\d+)").group(1))
+    return made, port
+
+
+def tls_connect(authority, port, *pair):
+    """A connection to a receiver, which must be whom the authority says; with the certificate and key of a client."""
+    context = ssl.create_default_context(cafile=authority.ca)
+    if pair:
+        context.load_cert_chain(*pair)
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=DEADLINE),
+                               server_hostname="localhost")

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from certificates import Authority
 from support import Sluice
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "soak"))
@@ -12,6 +13,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "soak"))
 def sluice():
     with Sluice() as made:
         yield made
+
+
+@pytest.fixture
+def authority(sluice):
+    return Authority(sluice.tmp)
 
 
 @pytest.fixture

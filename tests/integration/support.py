@@ -258,6 +258,14 @@ class Sluice:
     def count(self, store, *arguments):
         return int(self.query(store, "--output", "count", *arguments))
 
+    def await_count(self, store, count, *arguments):
+        """Waits until exactly so many are stored."""
+        until = time.monotonic() + DEADLINE
+        while (now := self.count(store, *arguments)) < count:
+            assert time.monotonic() < until, f"{now} of {count} records are stored"
+            time.sleep(0.1)
+        assert now == count
+
     def file(self, name, content):
         path = self.tmp / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -358,6 +366,13 @@ class Proxy:
 
     def release(self):
         self._released.set()
+
+    def cut(self):
+        """Ends all connections; new ones may be made."""
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            self._end(each)
 
     def _accept(self):
         while True:

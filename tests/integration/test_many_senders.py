@@ -4,11 +4,10 @@ import contextlib
 import re
 import resource
 import socket
-import time
 
 import pytest
 
-from support import DEADLINE, is_sanitized
+from support import is_sanitized
 
 MANY = 5_000
 
@@ -33,14 +32,6 @@ def message(text):
     return f"<13>1 - host app - - - {text}\n".encode()
 
 
-def wait_for_count(sluice, store, count):
-    until = time.monotonic() + DEADLINE
-    while (now := sluice.count(store)) < count:
-        assert time.monotonic() < until, f"{now} of {count} records are stored"
-        time.sleep(0.1)
-    assert now == count
-
-
 def resident_bytes(process):
     status = open(f"/proc/{process.pid}/status", encoding="ascii").read()
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
@@ -54,13 +45,13 @@ def test_thousands_of_idle_senders_cost_little(sluice, many_files):
         senders = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(MANY)]
         for i, sender in enumerate(senders):
             sender.sendall(message(f"first {i}"))
-        wait_for_count(sluice, made, MANY)
+        sluice.await_count(made, MANY)
         used = resident_bytes(made)
         print(f"{MANY} idle senders: the receiver has {used / 1e6:.1f} MB")
         assert used < 100e6 or is_sanitized()
         for i, sender in enumerate(senders):
             sender.sendall(message(f"second {i}"))
-        wait_for_count(sluice, made, 2 * MANY)
+        sluice.await_count(made, 2 * MANY)
 
 
 def test_a_sender_that_stalls_delays_nobody(sluice):
@@ -71,8 +62,8 @@ def test_a_sender_that_stalls_delays_nobody(sluice):
         half.sendall(stalled[:20])
         with socket.create_connection(("127.0.0.1", port)) as quick:
             quick.sendall(b"".join(message(f"quick {i}") for i in range(1_000)))
-            wait_for_count(sluice, made, 1_000)
+            sluice.await_count(made, 1_000)
         slow.sendall(stalled[10:])
         half.sendall(stalled[20:] + b"\n")
-        wait_for_count(sluice, made, 1_002)
+        sluice.await_count(made, 1_002)
     assert sluice.query(made).splitlines().count(b"late") == 2
