@@ -165,7 +165,11 @@ def test_frames_are_not_lost_while_certificates_of_both_sides_are_replaced(sluic
 
         def reconnect():
             authority.issue("client")
+            connections, until = len(proxy.sent), time.monotonic() + DEADLINE
             proxy.cut()
+            while len(proxy.sent) == connections:
+                assert time.monotonic() < until, "the shipper does not connect again"
+                time.sleep(0.01)
 
         replace_certificates(authority, made, port, lambda: sluice.count(made), cert, key, then=reconnect)
         expected = "".join(f"{x}\n" for x in writer.stop()).encode()
