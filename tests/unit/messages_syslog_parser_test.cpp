@@ -12,6 +12,8 @@ using namespace testing;
 using namespace std::chrono_literals;
 using attributes = std::vector<std::pair<std::string_view, std::string_view>>;
 
+constexpr std::string_view none = "(none)";
+
 timestamp at(std::string_view text) {
   return time_scanner{text}.date_time().value();
 }
@@ -23,7 +25,7 @@ struct syslog_parser_test : Test {
     for (auto& [name, found] : record.attributes)
       if (name == key)
         return found;
-    return "(none)";
+    return none;
   }
 
   timestamp received = at("2026-11-24T12:00:00Z");
@@ -75,6 +77,34 @@ TEST_F(syslog_parser_test, reads_example_4_of_rfc_5424) {
     syslog_format::rfc5424);
   EXPECT_EQ(record.body, "");
   EXPECT_EQ(value("examplePriority@32473.class"), "high");
+}
+
+TEST_F(syslog_parser_test, reads_the_timestamps_of_rfc_5424) {
+  for (auto [written, meant] : {std::pair{"1985-04-12T23:20:50.52Z", "1985-04-12T23:20:50.52Z"},
+         std::pair{"1985-04-12T19:20:50.52-04:00", "1985-04-12T23:20:50.52Z"},
+         std::pair{"2003-10-11T22:14:15.003Z", "2003-10-11T22:14:15.003Z"},
+         std::pair{"2003-08-24T05:14:15.000003-07:00", "2003-08-24T12:14:15.000003Z"},
+         // Invalid there, for it has more digits than six; nine do no harm.
+         std::pair{"2003-08-24T05:14:15.000000003-07:00", "2003-08-24T12:14:15.000000003Z"}}) {
+    EXPECT_EQ(parse(fmt::format("<13>1 {} - - - - - m", written)), syslog_format::rfc5424) << written;
+    EXPECT_EQ(record.time, at(meant)) << written;
+  }
+}
+
+TEST_F(syslog_parser_test, reads_the_structured_data_of_rfc_5424) {
+  EXPECT_EQ(parse(R"(<13>1 - - - - - [exampleSDID@32473 iut="3" eventSource="Application" eventID="1011"] )"
+                  R"([examplePriority@32473 class="high"])"),
+    syslog_format::rfc5424);
+  EXPECT_EQ(value("exampleSDID@32473.iut"), "3");
+  EXPECT_EQ(value("examplePriority@32473.class"), none) << "behind a space it is part of the message";
+  EXPECT_EQ(record.body, R"([examplePriority@32473 class="high"])");
+
+  EXPECT_EQ(parse(R"(<13>1 - - - - - [ exampleSDID@32473 iut="3"][examplePriority@32473 class="high"])"),
+    syslog_format::unparsed);
+
+  EXPECT_EQ(parse(R"(<13>1 - - - - - [sigSig ver="1" rsID="1234" iut="3" signature="..."])"), syslog_format::rfc5424);
+  EXPECT_EQ(record.attributes, (attributes{{"facility", "user"}, {"sigSig.ver", "1"}, {"sigSig.rsID", "1234"},
+                                 {"sigSig.iut", "3"}, {"sigSig.signature", "..."}}));
 }
 
 TEST_F(syslog_parser_test, takes_what_is_absent_for_absent) {
@@ -170,6 +200,13 @@ TEST_F(syslog_parser_test, reads_the_examples_of_rfc_3164) {
   EXPECT_EQ(record.time, at("1990-10-22T10:52:01Z"));
   EXPECT_EQ(value("hostname"), "TZ-6"); // no zone that anybody knows
   EXPECT_EQ(record.body, "scapegoat.dmz.example.org 10.1.2.3 sched[0]: That's All Folks!");
+
+  EXPECT_EQ(parse("<0>Oct 22 10:52:12 scapegoat 1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org 10.1.2.3 sched[0]: "
+                  "That's All Folks!"), // the same, relayed
+    syslog_format::rfc3164);
+  EXPECT_EQ(record.time, at("2026-10-22T10:52:12Z"));
+  EXPECT_EQ(record.attributes, (attributes{{"facility", "kern"}, {"hostname", "scapegoat"}}));
+  EXPECT_EQ(record.body, "1990 Oct 22 10:52:01 TZ-6 scapegoat.dmz.example.org 10.1.2.3 sched[0]: That's All Folks!");
 }
 
 struct wild {
@@ -187,8 +224,6 @@ TEST_P(syslog_in_the_wild, is_understood) {
   EXPECT_EQ(value("procid"), x.procid);
   EXPECT_EQ(record.body, x.body);
 }
-
-constexpr std::string_view none = "(none)";
 
 INSTANTIATE_TEST_SUITE_P(syslog, syslog_in_the_wild,
   Values(wild{"<13>hello", "", none, none, none, "hello"}, wild{"<13>", "", none, none, none, ""},
