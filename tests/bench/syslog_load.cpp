@@ -1,7 +1,8 @@
 /// Sends numbered RFC 5424 messages at a given rate, whatever becomes of them: datagrams, many with one system call, or
-/// one connection with newline framing. Prints as JSON how many it has sent and what that took.
+/// one connection with newline framing, over TLS if wanted (with anybody). Prints as JSON how many it has sent and what
+/// that took.
 ///
-///     syslog_load udp|tcp PORT BYTES RATE|max SECONDS
+///     syslog_load udp|tcp|tls PORT BYTES RATE|max SECONDS
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,10 +91,17 @@ void send_datagrams(int socket, messages& what, std::size_t first, std::size_t c
   }
 }
 
-void send_bytes(int socket, const char* from, std::size_t bytes) {
+SSL* begin_tls(int socket) {
+  auto* tls = ::SSL_new(::SSL_CTX_new(::TLS_client_method()));
+  if (!tls || ::SSL_set_fd(tls, socket) != 1 || ::SSL_connect(tls) != 1)
+    fail("agreeing on TLS");
+  return tls;
+}
+
+void send_bytes(int socket, SSL* tls, const char* from, std::size_t bytes) {
   while (bytes > 0) {
-    auto sent = ::send(socket, from, bytes, 0);
-    if (sent < 0)
+    auto sent = tls ? ::SSL_write(tls, from, static_cast<int>(bytes)) : ::send(socket, from, bytes, 0);
+    if (sent <= 0)
       fail("send");
     from += sent;
     bytes -= static_cast<std::size_t>(sent);
@@ -103,7 +112,7 @@ void send_bytes(int socket, const char* from, std::size_t bytes) {
 
 int main(int argc, char** argv) {
   if (argc != 6) {
-    std::fputs("usage: syslog_load udp|tcp PORT BYTES RATE|max SECONDS\n", stderr);
+    std::fputs("usage: syslog_load udp|tcp|tls PORT BYTES RATE|max SECONDS\n", stderr);
     return 64;
   }
   auto is_udp = std::string_view{argv[1]} == "udp";
@@ -117,6 +126,7 @@ int main(int argc, char** argv) {
   auto socket = ::socket(AF_INET, is_udp ? SOCK_DGRAM : SOCK_STREAM, 0);
   if (socket < 0 || ::connect(socket, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0)
     fail("connect");
+  auto* tls = std::string_view{argv[1]} == "tls" ? begin_tls(socket) : nullptr;
   auto begin = steady::now();
   std::uint64_t sent = 0;
   for (;;) {
@@ -136,12 +146,17 @@ int main(int argc, char** argv) {
     if (is_udp)
       send_datagrams(socket, what, first, count);
     else
-      send_bytes(socket, what.at(first), count * what.stride());
+      send_bytes(socket, tls, what.at(first), count * what.stride());
     sent += count;
   }
+  if (tls)
+    ::SSL_shutdown(tls);
   ::shutdown(socket, SHUT_WR);
-  if (char end = 0; !is_udp && ::recv(socket, &end, 1, 0) < 0) // closed by the receiver once it is all read
-    fail("recv");
+  for (char end = 0; !is_udp;) // closed by the receiver once it is all read
+    if (auto got = ::recv(socket, &end, 1, 0); got < 0)
+      fail("recv");
+    else if (got == 0)
+      break;
   auto seconds = std::chrono::duration<double>{steady::now() - begin}.count();
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
