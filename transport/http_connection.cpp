@@ -1,5 +1,6 @@
 #include "transport/http_connection.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <boost/asio/co_spawn.hpp>
@@ -121,13 +122,14 @@ private:
     on_.watch(options_.body_timeout, late::stop_reading);
     error_code failure;
     while (!parser_.is_done() && !failure) {
-      if (!make_room()) {
+      auto bytes = next_read();
+      if (!make_room(bytes)) {
         on_.unwatch();
         co_return co_await refuse(http_overloaded("too much is held of requests that are not answered"));
       }
       auto used = body_.size();
-      body_.resize(used + read_bytes);
-      parser_.get().body() = {body_.data() + used, read_bytes, true};
+      body_.resize(used + bytes);
+      parser_.get().body() = {body_.data() + used, bytes, true};
       co_await http::async_read_some(on_.socket_, on_.input_, parser_, redirect_error(use_awaitable, failure));
       body_.resize(body_.size() - parser_.get().body().size);
       if (failure == http::error::need_buffer)
@@ -139,11 +141,17 @@ private:
     co_return true;
   }
 
+  /// No more than is said to come, so that thousands of small bodies hold little.
+  std::size_t next_read() {
+    auto left = parser_.content_length_remaining();
+    return left ? static_cast<std::size_t>(std::clamp<std::uint64_t>(*left, 1, read_bytes)) : read_bytes;
+  }
+
   /// For another read; doubled each time, so that a body is not copied often.
-  bool make_room() {
-    if (body_.size() + read_bytes <= body_.capacity())
+  bool make_room(std::size_t bytes) {
+    if (body_.size() + bytes <= body_.capacity())
       return true;
-    auto capacity = std::max(2 * body_.capacity(), read_bytes);
+    auto capacity = std::max(2 * body_.capacity(), bytes);
     if (!service_.hold(capacity - held_bytes_))
       return false;
     held_bytes_ = capacity;

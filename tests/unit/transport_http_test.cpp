@@ -1,3 +1,4 @@
+#include <array>
 #include <deque>
 #include <map>
 #include <thread>
@@ -280,6 +281,19 @@ TEST_F(http_server_test, holds_no_more_of_all_bodies_than_it_may) {
   EXPECT_EQ(handler_->take().second.body.text(), "now it may");
 }
 
+// Each took 16 KiB, so that 4,096 clients with a few bytes each had all others refused.
+TEST_F(http_server_test, holds_of_small_bodies_no_more_than_they_have) {
+  listen({.max_held_bytes = 100});
+  std::array<raw_socket, 10> clients;
+  for (auto& each : clients)
+    ASSERT_TRUE(connect(each) && each.send(post("ten bytes!")));
+  raw_socket another;
+  for (std::size_t i = 0; i < clients.size(); ++i)
+    EXPECT_EQ(handler_->take().second.body.text(), "ten bytes!");
+  ASSERT_TRUE(connect(another) && another.send(post("x")));
+  EXPECT_TRUE(is(receive_answer(another), 503));
+}
+
 TEST_F(http_server_test, bounds_connections) {
   listen({.max_connections = 1});
   raw_socket first, second;
@@ -322,7 +336,7 @@ TEST_F(http_server_test, closes_everything_with_its_listener) {
 }
 
 TEST_F(http_server_test, forgets_a_client_that_is_gone_before_its_answer) {
-  listen({.max_held_bytes = 16 * 1024});
+  listen({.max_held_bytes = 3});
   for (auto i = 0; i < 3; ++i) {
     raw_socket client;
     ASSERT_TRUE(connect(client) && client.send(post("one")));
