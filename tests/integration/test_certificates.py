@@ -1,4 +1,4 @@
-"""Who connects to a receiver over TLS: refused without a good certificate, and served while certificates are replaced."""
+"""Clients over TLS: refused without a good certificate, and served while certificates are replaced."""
 
 import re
 import shutil
@@ -133,9 +133,9 @@ def test_https_loses_nothing_while_certificates_are_replaced(sluice, authority):
     def sender(name):
         def send(number):
             texts = [f"{name} {number + i}" for i in range(10)]
-            subprocess.run([*WITH_US, "curl", "-sS", "--fail-with-body", "--cacert", authority.ca, "--data-binary", "@-",
-                            f"https://localhost:{port}/ingest"], input="\n".join(texts).encode(), check=True,
-                           stdout=subprocess.DEVNULL, timeout=DEADLINE)
+            subprocess.run([*WITH_US, "curl", "-sS", "--fail-with-body", "--cacert", authority.ca,
+                            "--data-binary", "@-", f"https://localhost:{port}/ingest"],
+                           input="\n".join(texts).encode(), check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE)
             return texts
         return Load(send)
 
@@ -159,8 +159,8 @@ def test_frames_are_not_lost_while_certificates_of_both_sides_are_replaced(sluic
         return texts
 
     with Proxy(port) as proxy:
-        ship = sluice.start_ship(f"tls://localhost:{proxy.port}", path, "--follow", "--ca", authority.ca, "--cert", cert,
-                                 "--key", key)
+        ship = sluice.start_ship(f"tls://localhost:{proxy.port}", path, "--follow", "--ca", authority.ca,
+                                 "--cert", cert, "--key", key)
         writer = Load(write)
 
         def reconnect():

@@ -13,7 +13,8 @@ import urllib.parse
 
 import pytest
 
-from sender import (SYSLOG_NG, Intake, configuration, message_file, messages, needs, needs_rsyslog, rsyslog, run, syslog_ng)
+from sender import (SYSLOG_NG, Intake, configuration, message_file, messages, needs, needs_rsyslog, rsyslog, run,
+                    syslog_ng)
 
 PARTS = 10
 
