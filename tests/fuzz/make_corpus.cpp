@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "messages/datagram.hpp"
 #include "messages/protocol.hpp"
 #include "messages/record_codec.hpp"
 
@@ -120,6 +121,27 @@ void write_messages() {
   write("message_decoder", "http", "\xfcGET / HTTP/1.1\r\n");
 }
 
+void write_datagrams() {
+  auto text = [](const datagram_head& head, std::string_view payload) {
+    return std::string{as_text(encode_datagram_head(head, as_bytes(payload)))} + std::string{payload};
+  };
+  datagram_head head{.kind = datagram_kind::open, .connection = 0x1122334455667788};
+  write("datagram", "open", text(head, ""));
+  head = {.connection = 1, .token = 2, .acked = 7, .selective = 0b101, .limit_bytes = 1 << 20};
+  head.asks = true;
+  write("datagram", "ack", text(head, ""));
+  head.asks = false;
+  head.kind = datagram_kind::token;
+  write("datagram", "token", text(head, ""));
+  head.kind = datagram_kind::close;
+  write("datagram", "close", text(head, ""));
+  head.kind = datagram_kind::data;
+  head.number = 1;
+  write("datagram", "data", text(head, as_text(preface())));
+  head.last = true;
+  write("datagram", "last", text(head, ""));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -131,5 +153,6 @@ int main(int argc, char** argv) {
   write_frames();
   write_records();
   write_messages();
+  write_datagrams();
   return 0;
 }
