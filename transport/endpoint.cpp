@@ -48,6 +48,10 @@ expected<endpoint> parse_endpoint(std::string_view url) {
   return endpoint{std::string{url.substr(0, colon)}, std::string{host}, port};
 }
 
+bool is_link_scheme(std::string_view scheme) noexcept {
+  return scheme == "tcp" || scheme == "tls" || scheme == "udp";
+}
+
 std::string to_string(const endpoint& where) {
   auto brackets = where.host.find(':') != std::string::npos;
   return fmt::format("{}://{}{}{}:{}", where.scheme, brackets ? "[" : "", where.host, brackets ? "]" : "", where.port);

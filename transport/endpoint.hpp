@@ -22,4 +22,7 @@ expected<endpoint> parse_endpoint(std::string_view url);
 
 std::string to_string(const endpoint& where);
 
+/// Whether frames go over it: tcp, tls, udp.
+bool is_link_scheme(std::string_view scheme) noexcept;
+
 } // namespace sluice

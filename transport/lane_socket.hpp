@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -13,20 +14,27 @@
 
 #include "messages/errc.hpp"
 #include "transport/tls_session.hpp"
+#include "transport/udp_stream.hpp"
 
 namespace sluice {
 
-/// A TCP socket, which speaks TLS once it is told to. Asio's and Beast's functions for streams take it. Only on the
-/// network's thread; it must outlive what it was asked to do.
+/// A TCP socket, which speaks TLS once it is told to, or a stream over UDP. Asio's and Beast's functions for streams
+/// take it. Only on the network's thread; it must outlive what it was asked to do.
 class lane_socket {
 public:
   using executor_type = boost::asio::ip::tcp::socket::executor_type;
   using lowest_layer_type = boost::asio::ip::tcp::socket;
 
   explicit lane_socket(boost::asio::ip::tcp::socket socket) : tcp_{std::move(socket)} {}
+  explicit lane_socket(std::shared_ptr<udp_stream> datagrams)
+    : tcp_{datagrams->get_executor()}, datagrams_{std::move(datagrams)} {}
 
   executor_type get_executor() { return tcp_.get_executor(); }
   lowest_layer_type& lowest_layer() noexcept { return tcp_; }
+  bool is_tcp() const noexcept { return !datagrams_; }
+
+  /// To the first of `targets` that answers.
+  boost::asio::awaitable<boost::system::error_code> connect(boost::asio::ip::tcp::resolver::results_type targets);
 
   /// To be called once it is connected: from now on nothing blocks.
   void begin();
@@ -91,13 +99,13 @@ private:
   auto repeat(Attempt attempt, Token&& token) {
     auto work = [this, attempt = std::move(attempt), is_first = true, done = std::optional<socket_step>{}](
                   auto& self, boost::system::error_code failure = {}) mutable {
-      if (failure)
+      if (failure && is_tcp())
         return self.complete(failure, 0);
       if (!done) {
         auto step = attempt();
         auto was_first = std::exchange(is_first, false);
         if (step.wait)
-          return tcp_.async_wait(*step.wait, std::move(self));
+          return wait(*step.wait, std::move(self));
         done = step;
         if (was_first)
           return boost::asio::post(tcp_.get_executor(), std::move(self));
@@ -108,8 +116,17 @@ private:
       std::move(work), token, tcp_);
   }
 
+  template <class Handler>
+  void wait(boost::asio::socket_base::wait_type what, Handler&& handler) {
+    if (datagrams_)
+      datagrams_->async_wait(what, std::forward<Handler>(handler));
+    else
+      tcp_.async_wait(what, std::forward<Handler>(handler));
+  }
+
   boost::asio::ip::tcp::socket tcp_;
   std::optional<tls_session> tls_;
+  std::shared_ptr<udp_stream> datagrams_;
 };
 
 } // namespace sluice

@@ -7,6 +7,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "transport/datagram_slots.hpp"
+#include "transport/datagram_tally.hpp"
 #include "transport/tcp_connection.hpp"
 #include "transport/tls_contexts.hpp"
 
@@ -20,7 +22,9 @@ public:
   /// Waits for links to send what they still hold, about a second at most. Not from the engine's thread.
   void stop();
 
-  boost::asio::io_context io{1};
+  datagram_slots slots; ///< Of all sockets: what one reads is dealt with before the next reads.
+  datagram_tally datagrams;
+  boost::asio::io_context io{1}; ///< Ends before these, for what it holds uses them.
   const std::shared_ptr<large_messages> room;
   const std::shared_ptr<tls_contexts> tls;
 

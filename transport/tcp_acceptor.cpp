@@ -9,6 +9,7 @@
 #include "transport/handler_gate.hpp"
 #include "transport/listen_error.hpp"
 #include "transport/network_engine.hpp"
+#include "transport/socket_address.hpp"
 
 namespace sluice {
 
@@ -19,13 +20,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto accept_pause = std::chrono::milliseconds{100};
-
-endpoint to_endpoint(const std::string& scheme, const tcp::endpoint& from) {
-  auto address = from.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped())
-    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  return {scheme, address.to_string(), from.port()};
-}
 
 tcp::endpoint resolve(asio::io_context& io, const endpoint& where, error_code& failure) {
   error_code not_numeric;
@@ -69,7 +63,8 @@ struct tcp_acceptor::accepting : std::enable_shared_from_this<accepting> {
     auto owner = engine_.lock(); // what is made of the socket needs it
     if (failure || !owner)
       return;
-    gate.pass([&](handler& on_accept) { on_accept(std::move(socket), to_endpoint(scheme_, remote)); });
+    gate.pass(
+      [&](handler& on_accept) { on_accept(std::move(socket), to_endpoint(scheme_, remote.address(), remote.port())); });
   }
 
   /// Most likely out of descriptors: the connections wait in the backlog until some are closed.

@@ -5,7 +5,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -29,6 +28,10 @@ constexpr std::size_t discarded_bytes = 16 * 1024;
 constexpr std::size_t max_gather_bytes = 1024 * 1024;
 constexpr std::size_t usual_message_bytes = 2 * 1024 * 1024; // beyond it, a message takes from the room of all
 
+constexpr link_side other_side(link_side side) noexcept {
+  return side == link_side::shipper ? link_side::receiver : link_side::shipper;
+}
+
 std::string without_scheme(const endpoint& where) {
   return to_string(where).substr(where.scheme.size() + 3);
 }
@@ -36,15 +39,10 @@ std::string without_scheme(const endpoint& where) {
 } // namespace
 
 tcp_connection::tcp_connection(
-  asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
-  : stream_{tcp::socket{io}}, timer_{io}, remote_{std::move(peer)}, peer_name_{without_scheme(remote_)},
-    options_{options}, side_{link_side::shipper}, decoder_{link_side::receiver}, room_{std::move(room)} {}
-
-tcp_connection::tcp_connection(
-  tcp::socket accepted, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
-  : stream_{std::move(accepted)}, timer_{stream_.get_executor()}, remote_{std::move(peer)}, peer_name_{without_scheme(
-                                                                                              remote_)},
-    options_{options}, side_{link_side::receiver}, decoder_{link_side::shipper}, room_{std::move(room)} {}
+  link_side side, lane_socket stream, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
+  : stream_{std::move(stream)}, timer_{stream_.get_executor()}, remote_{std::move(peer)},
+    peer_name_{without_scheme(remote_)}, options_{options}, side_{side}, decoder_{other_side(side)}, room_{std::move(
+                                                                                                       room)} {}
 
 tcp_connection::~tcp_connection() {
   room_->bytes -= taken_;
@@ -109,7 +107,8 @@ asio::awaitable<void> tcp_connection::run(self_ptr self) {
   if (side_ == link_side::shipper)
     done = co_await connect();
   if (done && phase_ != phase::closed) {
-    set_link_options(stream_.lowest_layer(), side_);
+    if (stream_.is_tcp())
+      set_link_options(stream_.lowest_layer(), side_);
     stream_.begin();
   }
   if (is_secured() && done && phase_ != phase::closed) {
@@ -133,8 +132,8 @@ asio::awaitable<void> tcp_connection::run(self_ptr self) {
 }
 
 asio::awaitable<expected<void>> tcp_connection::connect() {
-  if (remote_.scheme != "tcp" && !is_secured())
-    co_return fail(about(errc::invalid_argument, "unknown scheme; links go over tcp and tls"));
+  if (!is_link_scheme(remote_.scheme))
+    co_return fail(about(errc::invalid_argument, "unknown scheme; links go over tcp, tls and udp"));
   error_code not_numeric;
   auto address = asio::ip::make_address(remote_.host, not_numeric);
   tcp::resolver::results_type targets;
@@ -149,8 +148,7 @@ asio::awaitable<expected<void>> tcp_connection::connect() {
   }
   if (phase_ != phase::connecting)
     co_return expected<void>{};
-  auto [failure, chosen] = co_await asio::async_connect(stream_.lowest_layer(), targets, as_result);
-  if (failure)
+  if (auto failure = co_await stream_.connect(std::move(targets)))
     co_return fail(about(errc::unreachable, stream_.explain(failure).message));
   co_return expected<void>{};
 }
@@ -315,7 +313,7 @@ bool tcp_connection::find_room() {
 
 /// Gives back what a message took that will not be completed. Only while no read is under way into it.
 void tcp_connection::forget_input() {
-  decoder_ = message_decoder{side_ == link_side::shipper ? link_side::receiver : link_side::shipper};
+  decoder_ = message_decoder{other_side(side_)};
   room_->bytes -= std::exchange(taken_, 0);
 }
 

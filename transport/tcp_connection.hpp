@@ -8,7 +8,6 @@
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -24,20 +23,16 @@ struct large_messages {
   std::atomic<std::size_t> bytes = 0;
 };
 
-/// The life of one TCP connection: connect or be accepted, agree on TLS if its endpoint says so, exchange prefaces,
-/// read as credit allows, write what is queued, end. The public functions may be called from any thread; everything
-/// else happens on the thread that runs the io_context, whose coroutines keep the connection alive. Idle, it holds no
-/// buffers.
+/// The life of one connection over TCP or UDP: connect or be accepted, agree on TLS if its endpoint says so, exchange
+/// prefaces, read as credit allows, write what is queued, end. The public functions may be called from any thread;
+/// everything else happens on the thread that runs the io_context, whose coroutines keep the connection alive. Idle, it
+/// holds no buffers.
 ///
 /// Beyond its credit it holds one message; of that, what exceeds 2 MiB is taken from the `large_messages` of all.
 class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
 public:
-  /// To be connected to `peer` once started.
-  tcp_connection(
-    boost::asio::io_context& io, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room);
-
-  /// Accepted from `peer`.
-  tcp_connection(boost::asio::ip::tcp::socket accepted, endpoint peer, const link_options& options,
+  /// The shipper's is to be connected to `peer` once started, the receiver's was accepted from there.
+  tcp_connection(link_side side, lane_socket stream, endpoint peer, const link_options& options,
     std::shared_ptr<large_messages> room);
 
   ~tcp_connection();

@@ -9,6 +9,7 @@
 #include "transport/tcp_byte_listener.hpp"
 #include "transport/tcp_connection.hpp"
 #include "transport/udp_listener.hpp"
+#include "transport/udp_port.hpp"
 
 namespace sluice {
 
@@ -41,6 +42,27 @@ private:
   std::unique_ptr<tcp_acceptor> acceptor_;
 };
 
+class udp_link_listener final : public listener {
+public:
+  udp_link_listener(std::shared_ptr<network_engine> owner, std::shared_ptr<udp_port> port, endpoint local)
+    : engine_{std::move(owner)}, port_{std::move(port)}, local_{std::move(local)} {}
+
+  ~udp_link_listener() override { port_->stop(); }
+
+  const endpoint& local() const noexcept override { return local_; }
+
+private:
+  std::shared_ptr<network_engine> engine_;
+  std::shared_ptr<udp_port> port_;
+  endpoint local_;
+};
+
+std::unique_ptr<link> make_link(const std::shared_ptr<network_engine>& engine, link_side side, lane_socket stream,
+  endpoint peer, const link_options& options) {
+  return std::make_unique<tcp_link>(
+    engine, std::make_shared<tcp_connection>(side, std::move(stream), std::move(peer), options, engine->room));
+}
+
 } // namespace
 
 tcp_network::tcp_network(std::size_t max_large_message_bytes)
@@ -54,26 +76,32 @@ tcp_network::~tcp_network() {
 std::unique_ptr<link> tcp_network::connect(const endpoint& peer, const link_options& options) {
   if (peer.scheme == "local")
     return local_->connect(peer);
-  return std::make_unique<tcp_link>(
-    engine_, std::make_shared<tcp_connection>(engine_->io, peer, options, engine_->room));
+  auto stream = peer.scheme == "udp" ? lane_socket{std::make_shared<udp_stream>(*engine_)}
+                                     : lane_socket{boost::asio::ip::tcp::socket{engine_->io}};
+  return make_link(engine_, link_side::shipper, std::move(stream), peer, options);
 }
 
 expected<std::unique_ptr<listener>> tcp_network::listen(
   const endpoint& where, const link_options& options, accept_handler on_accept) {
   if (where.scheme == "local")
     return local_->listen(where, std::move(on_accept));
-  if (where.scheme != "tcp" && where.scheme != "tls")
-    return fail(
-      errc::invalid_argument, fmt::format("{}: unknown scheme; links are accepted on tcp and tls", to_string(where)));
+  if (!is_link_scheme(where.scheme))
+    return fail(errc::invalid_argument,
+      fmt::format("{}: unknown scheme; links are accepted on tcp, tls and udp", to_string(where)));
   if (where.scheme == "tls" && !options.tls)
     return fail(errc::invalid_argument, fmt::format("{}: TLS needs a certificate and its key", to_string(where)));
   // Weak, for the engine's io_context holds the callback.
   auto admit = [engine = std::weak_ptr{engine_}, options, on_accept = std::move(on_accept)](
-                 boost::asio::ip::tcp::socket socket, endpoint peer) {
+                 auto socket, endpoint peer) {
     if (auto owner = engine.lock())
-      on_accept(std::make_unique<tcp_link>(
-        owner, std::make_shared<tcp_connection>(std::move(socket), std::move(peer), options, owner->room)));
+      on_accept(make_link(owner, link_side::receiver, lane_socket{std::move(socket)}, std::move(peer), options));
   };
+  if (where.scheme == "udp") {
+    auto port = std::make_shared<udp_port>(*engine_);
+    return port->listen(where, std::move(admit)).map([&](endpoint local) -> std::unique_ptr<listener> {
+      return std::make_unique<udp_link_listener>(engine_, port, std::move(local));
+    });
+  }
   return tcp_acceptor::open(engine_, where, std::move(admit)).map([](std::unique_ptr<tcp_acceptor> acceptor) {
     return std::unique_ptr<listener>{std::make_unique<tcp_listener>(std::move(acceptor))};
   });
@@ -81,6 +109,10 @@ expected<std::unique_ptr<listener>> tcp_network::listen(
 
 tls_contexts& tcp_network::tls() noexcept {
   return *engine_->tls;
+}
+
+datagram_tally& tcp_network::datagrams() noexcept {
+  return engine_->datagrams;
 }
 
 expected<std::unique_ptr<intake_listener>> tcp_network::listen(

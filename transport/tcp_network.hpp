@@ -5,12 +5,13 @@
 namespace sluice {
 
 class local_links;
+class datagram_tally;
 class network_engine;
 class tls_contexts;
 
-/// Links over TCP, schemes `tcp` and `tls` (docs/specs/protocol.md), and within this process
-/// (transport/local_links.hpp). One thread of its own does all input and output and makes all calls of handlers. A call
-/// that waits for a thread which destroys that handler's link would wait for ever.
+/// Links over TCP, schemes `tcp` and `tls` (docs/specs/protocol.md), over UDP, scheme `udp` (docs/specs/datagram.md),
+/// and within this process (transport/local_links.hpp). One thread of its own does all input and output and makes all
+/// calls of handlers. A call that waits for a thread which destroys that handler's link would wait for ever.
 ///
 /// Destroying it waits, at most about a second, for destroyed links to send what they still hold. Links and listeners
 /// that outlive it are mute. It must not be destroyed by a handler.
@@ -39,6 +40,9 @@ public:
 
   /// Where the options' `tls` comes from.
   tls_contexts& tls() noexcept;
+
+  /// Where the datagrams of links are counted.
+  datagram_tally& datagrams() noexcept;
 
 private:
   std::shared_ptr<network_engine> engine_;

@@ -1,23 +1,16 @@
 #include "transport/udp_listener.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstring>
-#include <numeric>
 #include <optional>
 
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
-#include <linux/sock_diag.h>
-#include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include "transport/handler_gate.hpp"
-#include "transport/listen_error.hpp"
 #include "transport/network_engine.hpp"
+#include "transport/udp_socket.hpp"
 
 namespace sluice {
 
@@ -27,9 +20,7 @@ namespace asio = boost::asio;
 using asio::ip::udp;
 using boost::system::error_code;
 
-constexpr std::size_t slots = 128;            // datagrams per system call
-constexpr std::size_t slot_bytes = 64 * 1024; // the longest there are
-constexpr std::size_t calls_per_turn = 8;     // before somebody else's socket has its turn
+constexpr std::size_t calls_per_turn = 8; // before somebody else's socket has its turn
 
 // Where many come they are left to gather: a wake-up costs as much as reading dozens. That many fit the smallest
 // buffer.
@@ -39,84 +30,19 @@ constexpr std::chrono::microseconds gathering_time{500};
 // The kernel tells with a datagram what it has dropped before that, and of the end of a burst only when it is asked.
 constexpr std::chrono::seconds look_time{1};
 
-/// Room for datagrams that one system call fills. Only pages that were written to take memory.
-class datagram_slots {
-public:
-  datagram_slots() : memory_(slots * slot_bytes) {
-    memory_.resize(slots * slot_bytes);
-    for (std::size_t i = 0; i < slots; ++i) {
-      parts_[i] = {memory_.data() + i * slot_bytes, slot_bytes};
-      headers_[i].msg_hdr.msg_iov = &parts_[i];
-      headers_[i].msg_hdr.msg_iovlen = 1;
-      headers_[i].msg_hdr.msg_control = control_[i].data();
-    }
-  }
-
-  /// How many came; negative if none is there.
-  int receive(int socket) noexcept {
-    for (auto& each : headers_)
-      each.msg_hdr.msg_controllen = control_bytes;
-    return ::recvmmsg(socket, headers_.data(), slots, MSG_DONTWAIT, nullptr);
-  }
-
-  std::string_view text(std::size_t i) const noexcept {
-    return {reinterpret_cast<const char*>(parts_[i].iov_base), headers_[i].msg_len};
-  }
-
-  /// Of the first `count`.
-  std::size_t bytes(std::size_t count) const noexcept {
-    return std::accumulate(headers_.begin(), headers_.begin() + static_cast<std::ptrdiff_t>(count), std::size_t{0},
-      [](std::size_t sum, const mmsghdr& x) { return sum + x.msg_len; });
-  }
-
-  /// What the kernel has dropped since the socket was opened, modulo 2^32, as it was before datagram `i`.
-  std::optional<std::uint32_t> dropped(std::size_t i) noexcept {
-    auto& header = headers_[i].msg_hdr;
-    for (auto* at = CMSG_FIRSTHDR(&header); at; at = CMSG_NXTHDR(&header, at))
-      if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
-        std::uint32_t count = 0;
-        std::memcpy(&count, CMSG_DATA(at), sizeof count);
-        return count;
-      }
-    return std::nullopt;
-  }
-
-private:
-  static constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(std::uint32_t));
-
-  buffer memory_;
-  std::array<iovec, slots> parts_{};
-  std::array<mmsghdr, slots> headers_{};
-  alignas(cmsghdr) std::array<std::array<std::byte, control_bytes>, slots> control_{};
-};
-
 } // namespace
 
 /// The socket and what reads it. Everything but `grant`, `finish` and `close` happens on the engine's thread; callbacks
 /// keep it alive.
 class udp_listener::reader : public std::enable_shared_from_this<reader> {
 public:
-  reader(asio::io_context& io, std::shared_ptr<datagram_handler> handler)
-    : io_{io}, socket_{io}, gathering_{io}, look_{io} {
+  reader(network_engine& engine, std::shared_ptr<datagram_handler> handler)
+    : io_{engine.io}, socket_{io_}, slots_{engine.slots}, gathering_{io_}, look_{io_} {
     handler_.open(std::move(handler));
   }
 
   expected<endpoint> open(const endpoint& where, const datagram_options& options) {
-    error_code failure;
-    auto address = resolve(where, failure);
-    if (!failure)
-      socket_.open(address.protocol(), failure);
-    if (!failure)
-      socket_.bind(address, failure);
-    if (!failure)
-      socket_.non_blocking(true, failure);
-    if (failure)
-      return cannot_listen(where, failure);
-    int on = 1;
-    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    endpoint local{where.scheme, where.host, socket_.local_endpoint(failure).port()};
-    widen(local, static_cast<int>(options.receive_buffer_bytes));
-    return local;
+    return bind_udp(socket_, where, options.receive_buffer_bytes);
   }
 
   void grant(std::size_t bytes) {
@@ -144,28 +70,6 @@ private:
     look_.cancel();
     error_code ignored;
     socket_.close(ignored);
-  }
-
-  udp::endpoint resolve(const endpoint& where, error_code& failure) {
-    error_code not_numeric;
-    auto address = asio::ip::make_address(where.host, not_numeric);
-    if (!not_numeric)
-      return {address, where.port};
-    udp::resolver resolver{io_};
-    auto found = resolver.resolve(where.host, std::to_string(where.port), udp::resolver::passive, failure);
-    return failure ? udp::endpoint{} : found.begin()->endpoint();
-  }
-
-  /// The kernel counts twice what is asked for, for its own needs (socket(7)).
-  void widen(const endpoint& local, int bytes) {
-    auto socket = socket_.native_handle();
-    if (::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
-      ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    int got = 0;
-    socklen_t size = sizeof got;
-    if (::getsockopt(socket, SOL_SOCKET, SO_RCVBUF, &got, &size) == 0 && got / 2 < bytes)
-      spdlog::warn("{}: the socket's buffer has {} KiB of {} KiB; raise net.core.rmem_max, or bursts are dropped",
-        to_string(local), got / 2048, bytes / 1024);
   }
 
   /// What the socket can hold, as the kernel counts it.
@@ -217,7 +121,7 @@ private:
       auto bytes = hand_on(static_cast<std::size_t>(count));
       if (left_ && (*left_ -= std::min(bytes, *left_)) == 0)
         return end();
-      if (!left_ && static_cast<std::size_t>(count) < slots / 2)
+      if (!left_ && static_cast<std::size_t>(count) < datagram_slots::count / 2)
         break;
     }
     if (credit_ <= 0)
@@ -257,10 +161,7 @@ private:
 
   /// By now, whatever still waits to be read.
   std::uint32_t newly_dropped() {
-    std::array<std::uint32_t, SK_MEMINFO_VARS> found{};
-    socklen_t size = sizeof found;
-    auto is_known = ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_MEMINFO, found.data(), &size) == 0;
-    return is_known ? newly_dropped(found[SK_MEMINFO_DROPS]) : 0;
+    return newly_dropped(dropped_by_kernel(socket_).value_or(dropped_));
   }
 
   /// `sum` is from when a datagram came, which may be before the last look.
@@ -276,12 +177,12 @@ private:
   std::size_t hand_on(std::size_t count) {
     datagram_block block;
     block.ends.reserve(count);
-    block.bytes.reserve(slots_.bytes(count));
+    block.bytes.reserve(slots_.total_bytes(count));
     std::uint64_t dropped = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (auto sum = slots_.dropped(i))
         dropped += newly_dropped(*sum);
-      block.bytes.append(as_bytes(slots_.text(i)));
+      block.bytes.append(slots_.bytes(i));
       block.ends.push_back(static_cast<std::uint32_t>(block.bytes.size()));
     }
     auto credit = std::max(block.bytes.size(), min_read_credit);
@@ -298,7 +199,7 @@ private:
   asio::io_context& io_;
   udp::socket socket_;
   handler_gate<datagram_handler> handler_;
-  datagram_slots slots_;
+  datagram_slots& slots_;
   std::int64_t credit_ = 0;
   std::uint32_t dropped_ = 0; ///< What was told, modulo 2^32.
   bool is_waiting_ = false, is_to_look_ = false;
@@ -315,7 +216,7 @@ udp_listener::~udp_listener() {
 
 expected<std::unique_ptr<intake_listener>> udp_listener::open(const std::shared_ptr<network_engine>& engine,
   const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) {
-  auto made = std::make_shared<reader>(engine->io, std::move(handler));
+  auto made = std::make_shared<reader>(*engine, std::move(handler));
   auto local = made->open(where, options);
   if (!local)
     return fail(local.error());

@@ -215,7 +215,7 @@ inline constexpr std::size_t plenty = 1 << 30;
 class tcp_fixture : public testing::Test {
 protected:
   void listen(const link_options& options = {}) {
-    auto made = network_.listen({"tcp", "127.0.0.1", 0}, options, accepted_.handler());
+    auto made = network_.listen({scheme_, "127.0.0.1", 0}, options, accepted_.handler());
     ASSERT_TRUE(made) << made.error().message;
     listener_ = std::move(*made);
   }
@@ -223,7 +223,7 @@ protected:
   std::uint16_t port() const { return listener_->local().port; }
 
   std::unique_ptr<link> connect(std::shared_ptr<link_handler> handler, const link_options& options = {}) {
-    return connect({"tcp", "127.0.0.1", port()}, std::move(handler), options);
+    return connect({scheme_, "127.0.0.1", port()}, std::move(handler), options);
   }
 
   std::unique_ptr<link> connect(
@@ -255,6 +255,7 @@ protected:
            client.receive(protocol_limits::preface_bytes) == as_text(preface());
   }
 
+  std::string scheme_ = "tcp";
   tcp_network network_;
   accepted_links accepted_;
   std::unique_ptr<listener> listener_;
