@@ -126,9 +126,9 @@ expected<severity> parse_level(std::string_view text) {
 
 expected<endpoint> parse_link_endpoint(std::string_view url) {
   auto parsed = parse_endpoint(url);
-  if (parsed && parsed->scheme != "tcp" && parsed->scheme != "tls")
-    return fail(
-      errc::invalid_argument, fmt::format("{}: unknown scheme '{}'; frames go over tcp and tls", url, parsed->scheme));
+  if (parsed && !is_link_scheme(parsed->scheme))
+    return fail(errc::invalid_argument,
+      fmt::format("{}: unknown scheme '{}'; frames go over tcp, tls and udp", url, parsed->scheme));
   return parsed;
 }
 

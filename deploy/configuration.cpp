@@ -84,6 +84,7 @@ private:
 
   void read_ship(section_reader& in) {
     in.list("to", ship_.to, parse_destination);
+    ship_.batch.max_bytes = usual_batch_bytes(ship_.to);
     in.value("compression", ship_.how, parse_compression);
     in.section("batch", [this](auto& batch) {
       batch.value("max_bytes", ship_.batch.max_bytes, parse_batch_bytes);

@@ -39,6 +39,34 @@ void raise_file_limit() noexcept {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// The counter of each event, made when the first of its kind happens (docs/specs/metrics.md).
+caf::telemetry::int_counter* datagram_counter(caf::telemetry::metric_registry& metrics, datagram_event what) {
+  auto counter = [&metrics](caf::string_view name, caf::string_view help) {
+    return metrics.counter_instance("sluice", name, {}, help, "1", true);
+  };
+  auto directed = [&metrics](caf::string_view direction) {
+    return metrics.counter_instance(
+      "sluice", "udp-datagrams", {{"direction", direction}}, "Datagrams of links.", "1", true);
+  };
+  switch (what) {
+  case datagram_event::sent:
+    return directed("out");
+  case datagram_event::received:
+    return directed("in");
+  case datagram_event::repeated:
+    return counter("udp-retransmitted", "Datagrams of links that were sent again.");
+  case datagram_event::gap:
+    return counter("udp-gaps", "Numbers that were missing when a later one came.");
+  case datagram_event::duplicate:
+    return counter("udp-duplicates", "Datagrams of links that had come already.");
+  case datagram_event::invalid:
+    return counter("udp-invalid", "Datagrams that are none of a link.");
+  case datagram_event::kernel_dropped:
+    break;
+  }
+  return counter("udp-kernel-dropped", "Datagrams of links that found no room in the socket's buffer.");
+}
+
 /// Blocking file operations at a time: a reader and a writer do not wait for each other.
 constexpr std::size_t io_threads = 2;
 
@@ -68,10 +96,14 @@ actor_process::actor_process() : system_{config_} {
         "How long the certificates in a file are still valid.", "seconds")
       ->value(left.count());
   });
+  world_.datagrams().report_to([this](datagram_event what, std::uint64_t times) {
+    datagram_counter(system_.metrics(), what)->inc(static_cast<std::int64_t>(times));
+  });
 }
 
 actor_process::~actor_process() {
   world_.tls().report_to({});
+  world_.datagrams().report_to({});
   system_.await_all_actors_done();
   // What an executor still does would tell its result to an actor, which no longer has a system to count it.
   world_.finish_io();

@@ -11,6 +11,7 @@
 
 #include "actors/errors.hpp"
 #include "actors/runtime/environment.hpp"
+#include "transport/datagram_tally.hpp"
 #include "transport/executor.hpp"
 #include "transport/posix_file_system.hpp"
 #include "transport/tcp_network.hpp"
@@ -31,6 +32,7 @@ public:
   real_environment();
   environment& get() noexcept { return env_; }
   tls_contexts& tls() noexcept { return network_.tls(); }
+  datagram_tally& datagrams() noexcept { return network_.datagrams(); }
 
   /// Waits for blocking work that is under way; nothing can be posted any more.
   void finish_io() { io_.reset(); }

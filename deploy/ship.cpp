@@ -25,6 +25,7 @@ constexpr std::chrono::seconds first_connection_patience{10};
 struct ship_arguments {
   ship_options what;
   std::vector<std::string> to;
+  std::optional<std::size_t> batch_bytes;
   std::string multiline_start;
   bool joins_indented = false;
   std::chrono::milliseconds deadline{0};
@@ -88,6 +89,7 @@ expected<ship_options> complete(const ship_arguments& given) {
       return fail(to.error());
     made.to.push_back(*to);
   }
+  made.batch.max_bytes = given.batch_bytes.value_or(usual_batch_bytes(made.to));
   if (given.joins_indented)
     made.joiner = line_joiner::by_indentation();
   if (!given.multiline_start.empty()) {
@@ -134,7 +136,7 @@ void add_ship(CLI::App& app) {
   sub->add_option("SRC", options->what.sources, "Files, patterns, or - for standard input")->required();
   sub
     ->add_option("--to", options->to,
-      "Where to ship to, for instance tcp://host:7070 or tls://host:7071; may be repeated: the others stand in for one "
+      "Where to ship to, for instance tcp://host:7070, tls://host:7071 or udp://host:7070; may be repeated: the others stand in for one "
       "that fails")
     ->required()
     ->allow_extra_args(false)
@@ -146,8 +148,8 @@ void add_ship(CLI::App& app) {
   add_parsed(*sub, "--compression", options->what.how, "zstd[:LEVEL]|none", "How to compress",
     [](const std::string& text) { return parse_compression(text); })
     ->default_str("zstd:1");
-  add_parsed(*sub, "--batch-bytes", options->what.batch.max_bytes, "SIZE", "Largest batch", parse_batch_bytes)
-    ->default_str("1MiB");
+  add_parsed(*sub, "--batch-bytes", options->batch_bytes, "SIZE", "Largest batch", parse_batch_bytes)
+    ->default_str("1MiB, or 64KiB if it goes over udp");
   add_count(*sub, "--batch-events", options->what.batch.max_events, 1, 1'000'000, "Most records in a batch")
     ->default_str("4096");
   add_duration(*sub, "--flush-interval", options->what.batch.timeout, "Longest time a batch may wait to be filled")

@@ -124,6 +124,12 @@ constexpr std::uint64_t max_batch_bytes = 16 * 1024 * 1024;
 
 } // namespace
 
+std::size_t usual_batch_bytes(const std::vector<endpoint>& to) {
+  constexpr std::size_t for_datagrams = 64 * 1024;
+  auto is_udp = [](const endpoint& x) { return x.scheme == "udp"; };
+  return std::ranges::any_of(to, is_udp) ? for_datagrams : batch_limits{}.max_bytes;
+}
+
 expected<std::size_t> parse_batch_bytes(std::string_view text) {
   constexpr std::uint64_t least = 1024;
   auto size = parse_size(text);

@@ -45,6 +45,9 @@ struct ship_node {
 /// Opens every source that is not followed, begins a start of the agent, and starts the actors.
 tl::expected<ship_node, startup_error> start_ship_node(actor_process& process, const ship_options& options);
 
+/// How large batches are that go `to` these, unless somebody says so: over UDP a usual frame shall fit a datagram.
+std::size_t usual_batch_bytes(const std::vector<endpoint>& to);
+
 /// 1KiB to 16MiB. Errors: invalid_argument.
 expected<std::size_t> parse_batch_bytes(std::string_view text);
 
