@@ -136,8 +136,8 @@ void add_ship(CLI::App& app) {
   sub->add_option("SRC", options->what.sources, "Files, patterns, or - for standard input")->required();
   sub
     ->add_option("--to", options->to,
-      "Where to ship to, for instance tcp://host:7070, tls://host:7071 or udp://host:7070; may be repeated: the others stand in for one "
-      "that fails")
+      "Where to ship to, for instance tcp://host:7070, tls://host:7071 or udp://host:7070; may be repeated: the others "
+      "stand in for one that fails")
     ->required()
     ->allow_extra_args(false)
     ->type_name("URL");

@@ -27,7 +27,7 @@ bool is_sound(const datagram_head& head, std::size_t payload_bytes) noexcept {
     return false;
   if (head.kind == datagram_kind::open)
     return head == datagram_head{.kind = datagram_kind::open, .connection = head.connection};
-  return head.kind <= datagram_kind::close && head.token != 0;
+  return head.kind > datagram_kind::open && head.kind <= datagram_kind::close && head.token != 0;
 }
 
 } // namespace

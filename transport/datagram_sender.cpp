@@ -72,6 +72,8 @@ datagram_sender::outgoing* datagram_sender::find_lost() noexcept {
 }
 
 std::optional<datagram_sender::transmission> datagram_sender::next(time_point now) {
+  if (on_their_way_bytes_ == 0 && latest_sent_at_ < now - times_.timeout(0))
+    window_.rest();
   if (auto* lost = find_lost()) {
     if (!std::exchange(repeats_at_once_, false) && !fits_window(*lost))
       return std::nullopt;
@@ -97,7 +99,7 @@ datagram_sender::transmission datagram_sender::send(outgoing& x, time_point now)
   on_their_way_bytes_ += x.bytes;
   x.at = state::on_its_way;
   x.order = next_order_++;
-  x.sent_at = now;
+  x.sent_at = latest_sent_at_ = now;
   auto is_repeated = x.times++ > 0;
   return {x.number, x.is_last, is_repeated, x.payload};
 }

@@ -105,6 +105,7 @@ private:
   std::uint64_t recovery_order_ = 0; ///< Losses among earlier ones are of a round trip that was answered already.
   unsigned timeouts_ = 0;            ///< In a row.
   time_point timer_from_;
+  time_point latest_sent_at_ = time_point::max();
   time_point loss_at_ = time_point::max();     ///< When the next one counts as lost.
   time_point question_at_ = time_point::max(); ///< While the limit keeps us from sending.
 };

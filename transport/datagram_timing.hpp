@@ -45,9 +45,7 @@ private:
 /// How much may be on its way, in bytes (RFC 8085 section 3.1, RFC 5681).
 class congestion_window {
 public:
-  explicit congestion_window(std::size_t datagram_bytes)
-    : datagram_bytes_{datagram_bytes}, bytes_{std::min(
-                                         10 * datagram_bytes, std::max(2 * datagram_bytes, std::size_t{14'600}))} {}
+  explicit congestion_window(std::size_t datagram_bytes) : datagram_bytes_{datagram_bytes} {}
 
   std::size_t bytes() const noexcept { return bytes_; }
 
@@ -55,6 +53,9 @@ public:
     auto by = bytes_ < threshold_ ? acked_bytes : datagram_bytes_ * acked_bytes / bytes_;
     bytes_ = std::min(bytes_ + by, most);
   }
+
+  /// After a time without use nobody knows what the path takes.
+  void rest() noexcept { bytes_ = std::min(bytes_, first_bytes_); }
 
   void halve(std::size_t on_their_way) noexcept { bytes_ = threshold_ = half_of(on_their_way); }
 
@@ -73,7 +74,8 @@ private:
   }
 
   std::size_t datagram_bytes_;
-  std::size_t bytes_;
+  std::size_t first_bytes_ = std::min(10 * datagram_bytes_, std::max(2 * datagram_bytes_, std::size_t{14'600}));
+  std::size_t bytes_ = first_bytes_;
   std::size_t threshold_ = most;
 };
 

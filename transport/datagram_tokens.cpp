@@ -10,12 +10,6 @@
 
 namespace sluice {
 
-namespace {
-
-constexpr auto step = std::chrono::seconds{10};
-
-} // namespace
-
 datagram_tokens::datagram_tokens() {
   std::random_device device;
   std::ranges::generate(key_, [&device] { return static_cast<unsigned char>(device()); });

@@ -15,6 +15,9 @@ class datagram_tokens {
 public:
   datagram_tokens();
 
+  /// Within which a token holds at least, and twice which at most.
+  static constexpr auto step = std::chrono::seconds{10};
+
   std::uint64_t make(
     const boost::asio::ip::udp::endpoint& peer, std::uint64_t connection, datagram_clock::time_point now) const;
 

@@ -1,5 +1,7 @@
 #include "transport/udp_port.hpp"
 
+#include <algorithm>
+
 #include <boost/asio/post.hpp>
 #include <sys/socket.h>
 
@@ -162,9 +164,23 @@ void udp_port::add(udp_stream& stream) {
 
 void udp_port::remove(udp_stream& stream) {
   if (auto found = streams_.find({stream.peer(), stream.connection()});
-      found != streams_.end() && found->second == &stream)
+      found != streams_.end() && found->second == &stream) {
+    if (is_listening_)
+      remember(found->first);
     streams_.erase(found);
+  }
   close_if_unused();
+}
+
+void udp_port::remember(key over) {
+  auto now = datagram_clock::now();
+  over_.emplace_back(now, std::move(over));
+  while (over_.front().first < now - 2 * datagram_tokens::step || over_.size() > max_accepted)
+    over_.pop_front();
+}
+
+bool udp_port::is_over(const key& which) const {
+  return std::ranges::find(over_, which, &std::pair<time_point, key>::second) != over_.end();
 }
 
 void udp_port::close_if_unused() {
@@ -244,7 +260,7 @@ void udp_port::meet(const datagram& stranger, const udp::endpoint& from, time_po
   if (head.kind != datagram_kind::data)
     return;
   auto is_first = head.number == 1 && is_listening_ && streams_.size() < max_accepted;
-  if (is_first && tokens_.is_right(head.token, from, head.connection, now))
+  if (is_first && tokens_.is_right(head.token, from, head.connection, now) && !is_over({from, head.connection}))
     accept(stranger, from, now);
   else
     send({.kind = datagram_kind::close, .connection = head.connection, .token = head.token}, from);

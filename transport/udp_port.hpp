@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -96,6 +97,8 @@ private:
   void fail_all(const boost::system::error_code& why);
   void await_room();
   void close_if_unused();
+  void remember(key over);
+  bool is_over(const key& which) const;
 
   network_engine& engine_;
   udp::socket socket_;
@@ -106,6 +109,7 @@ private:
   bool is_connected_ = false;
   std::size_t datagram_bytes_ = datagram_limits::usual_bytes;
   std::map<key, udp_stream*> streams_;
+  std::deque<std::pair<time_point, key>> over_; ///< Accepted ones that are, while their tokens may hold.
   std::vector<std::shared_ptr<udp_stream>> touched_;
   datagram_outbox outbox_;
   bool is_blocked_ = false; ///< The socket takes no more at present.

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <future>
 #include <map>
 #include <random>
 #include <thread>
@@ -6,6 +7,7 @@
 #include "messages/datagram.hpp"
 #include "tests/unit/transport_support.hpp"
 #include "transport/datagram_tally.hpp"
+#include "transport/datagram_tokens.hpp"
 
 namespace sluice::test {
 namespace {
@@ -132,9 +134,9 @@ protected:
     return counted_[what];
   }
 
-  bool await_counted(datagram_event what, std::uint64_t times) {
+  bool await_counted(datagram_event what, std::uint64_t times, std::chrono::milliseconds wait = patience) {
     std::unique_lock guard{mutex_};
-    return changed_.wait_for(guard, patience, [&] { return counted_[what] >= times; });
+    return changed_.wait_for(guard, wait, [&] { return counted_[what] >= times; });
   }
 
   /// What the listener answers, or that it says nothing, which shows when it answers something later.
@@ -333,6 +335,44 @@ TEST_F(udp_link_test, garbage_is_dropped_counted_and_not_answered) {
   EXPECT_TRUE(server_->await_messages(1));
 }
 
+/// Keeps the network's thread busy.
+class sleeper : public recorder {
+public:
+  explicit sleeper(std::shared_future<void> until) : until_{std::move(until)} {}
+
+  void on_open() override {
+    recorder::on_open();
+    until_.wait();
+  }
+
+private:
+  std::shared_future<void> until_;
+};
+
+TEST_F(udp_link_test, what_the_kernel_drops_is_counted_to_the_datagram) {
+  std::promise<void> awake;
+  server_ = std::make_shared<sleeper>(awake.get_future().share());
+  listen();
+  client_link_ = connect(client_);
+  ASSERT_TRUE(accept() && server_->await_open());
+  raw_datagrams stranger;
+  ASSERT_TRUE(stranger.connect(port()));
+  std::string garbage(1'000, 'x');
+  std::uint64_t sent = 0;
+  for (; sent < 40'000; ++sent) // more than the buffer holds
+    ASSERT_TRUE(stranger.send(garbage));
+  awake.set_value();
+  auto known = [this] { return counted(datagram_event::invalid) + counted(datagram_event::kernel_dropped); };
+  for (auto until = std::chrono::steady_clock::now() + patience; known() < sent;) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until);
+    ASSERT_TRUE(stranger.send(garbage)); // one that comes through tells of those before it
+    ++sent;
+    await_counted(datagram_event::invalid, counted(datagram_event::invalid) + 1, 100ms);
+  }
+  EXPECT_GT(counted(datagram_event::kernel_dropped), 0u);
+  EXPECT_LE(known(), sent + 2) << "and the link's own";
+}
+
 TEST_F(udp_link_test, without_its_token_nobody_is_accepted_and_no_answer_is_longer_than_what_it_answers) {
   listen();
   raw_datagrams stranger;
@@ -374,6 +414,56 @@ TEST_F(udp_link_test, a_goodbye_without_the_token_ends_nothing) {
   EXPECT_TRUE(server_->await_messages(1));
   ASSERT_TRUE(peer.send({.kind = datagram_kind::close, .connection = 7, .token = token}));
   EXPECT_EQ(server_->await_closed().code, errc::connection_lost);
+}
+
+TEST_F(udp_link_test, a_late_copy_of_the_first_datagram_begins_nothing) {
+  listen();
+  raw_datagrams peer;
+  ASSERT_TRUE(peer.connect(port()));
+  ASSERT_TRUE(peer.send({.kind = datagram_kind::open, .connection = 7}));
+  datagram_head first{.kind = datagram_kind::data, .connection = 7, .token = answer(peer).token, .number = 1};
+  ASSERT_TRUE(peer.send(first, as_text(preface())));
+  ASSERT_TRUE(accept() && server_->await_open());
+  ASSERT_TRUE(peer.send({.kind = datagram_kind::close, .connection = 7, .token = first.token}));
+  server_link_->grant(plenty);
+  EXPECT_EQ(server_->await_closed().code, errc::connection_lost);
+  ASSERT_TRUE(peer.send(first, as_text(preface())));
+  datagram_head said;
+  while (said.kind != datagram_kind::close) { // behind what the server had said before
+    auto bytes = peer.receive();
+    auto found = decode_datagram(as_bytes(bytes));
+    ASSERT_TRUE(found) << "not answered";
+    said = found->head;
+  }
+}
+
+TEST(datagram_tokens_test, hold_for_a_while_and_for_one_peer_and_connection_only) {
+  using udp = boost::asio::ip::udp;
+  auto at = [](const char* address, std::uint16_t port) {
+    return udp::endpoint{boost::asio::ip::make_address(address), port};
+  };
+  datagram_tokens tokens, others;
+  auto peer = at("127.0.0.1", 7);
+  for (auto now : {datagram_clock::time_point{1h}, datagram_clock::time_point{1h} + 9s}) {
+    auto made = tokens.make(peer, 1, now);
+    EXPECT_TRUE(tokens.is_right(made, peer, 1, now));
+    EXPECT_TRUE(tokens.is_right(made, peer, 1, now + datagram_tokens::step));
+    EXPECT_FALSE(tokens.is_right(made, peer, 1, now + 2 * datagram_tokens::step));
+    EXPECT_FALSE(tokens.is_right(made, peer, 2, now));
+    EXPECT_FALSE(tokens.is_right(made, at("127.0.0.2", 7), 1, now));
+    EXPECT_FALSE(tokens.is_right(made, at("127.0.0.1", 8), 1, now));
+    EXPECT_FALSE(others.is_right(made, peer, 1, now));
+  }
+}
+
+TEST_F(udp_link_test, ipv6_works) {
+  auto made = network_.listen({"udp", "::1", 0}, link_options{}, accepted_.handler());
+  if (!made)
+    GTEST_SKIP() << "no IPv6 here: " << made.error().message;
+  client_link_ = connect((*made)->local(), client_);
+  ASSERT_TRUE(accept());
+  ASSERT_TRUE(client_->await_open());
+  EXPECT_TRUE(server_link_->peer().starts_with("[::1]:")) << server_link_->peer();
 }
 
 TEST_F(udp_link_test, a_foreign_preface_is_refused) {
