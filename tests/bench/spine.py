@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What shipping and storing a file costs, against compressing it with zstd -1, in one run.
 
-    tests/bench/spine.py [--rounds 5] [--bytes 1000000000] SOURCE...
+    tests/bench/spine.py [--rounds 5] [--bytes 1000000000] [--lane tcp] SOURCE...
 
 The sources (files or folders) are repeated until the file to ship has the wanted size. Each round runs `zstd -1 -c FILE`, then a
 receiver (durability fsync) and a shipper, and compares the CPU seconds (user and system, children included) of the two
@@ -39,7 +39,7 @@ def make_file(where, sources, wanted):
             out.write(text)
 
 
-def measure(sluice, bare_loop, log, work):
+def measure(sluice, bare_loop, lane, log, work):
     compressed = work / "zst"
     with compressed.open("wb") as out:
         zstd, _, _ = cpu_of(subprocess.Popen(["zstd", "-1", "-q", "-c", log], stdout=out))
@@ -48,7 +48,7 @@ def measure(sluice, bare_loop, log, work):
         sys.exit(f"spine.py: bare_loop ended with {failed}")
     store = work / "store"
     receiver = subprocess.Popen(
-        [sluice, "receive", "--listen", "tcp://127.0.0.1:0", "--store", store], stderr=subprocess.PIPE, text=True)
+        [sluice, "receive", "--listen", f"{lane}://127.0.0.1:0", "--store", store], stderr=subprocess.PIPE, text=True)
     address = None
     for line in receiver.stderr:
         if found := re.search(r"listening on (\S+)", line):
@@ -77,6 +77,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bytes", type=int, default=1_000_000_000)
+    parser.add_argument("--lane", choices=("tcp", "udp"), default="tcp")
     parser.add_argument("--sluice", type=pathlib.Path, default=pathlib.Path("build/release/sluice"))
     parser.add_argument("--bare-loop", type=pathlib.Path, default=pathlib.Path("build/release/tests/bare_loop"))
     parser.add_argument("sources", nargs="+", type=pathlib.Path, metavar="SOURCE")
@@ -87,7 +88,7 @@ def main():
         make_file(log, options.sources, options.bytes)
         rounds = []
         for number in range(options.rounds):
-            rounds.append(measure(options.sluice, options.bare_loop, log, work))
+            rounds.append(measure(options.sluice, options.bare_loop, options.lane, log, work))
             print(f"round {number + 1}: " + "  ".join(f"{k} {v:.2f}" for k, v in rounds[-1].items()), flush=True)
         print(f"\n{log.stat().st_size} bytes, medians of {len(rounds)} rounds (least to greatest):")
         for key, unit in (("zstd", "CPU s"), ("ship", "CPU s"), ("receive", "CPU s"), ("ratio", "of zstd -1's CPU"),
