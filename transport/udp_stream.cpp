@@ -115,8 +115,10 @@ socket_step udp_stream::write_now(std::span<const asio::const_buffer> from) {
 void udp_stream::shutdown_send() {
   if (!channel_)
     return;
+  auto now = datagram_clock::now();
+  ends_at_ = now + closing_time;
   channel_->end();
-  send(datagram_clock::now());
+  send(now);
 }
 
 void udp_stream::close() {
@@ -124,13 +126,10 @@ void udp_stream::close() {
     return;
   readable_.cancel();
   writable_.cancel();
-  if (!channel_ || failure_ || channel_->is_flushed())
-    return finish();
-  auto now = datagram_clock::now();
-  closing_until_ = now + closing_time;
-  closing_ = shared_from_this();
-  channel_->end();
-  send(now);
+  if (ends_at_ == time_point::max() || failure_ || channel_->is_flushed())
+    finish();
+  else
+    arm(); // the timer keeps it
 }
 
 void udp_stream::finish() {
@@ -140,7 +139,7 @@ void udp_stream::finish() {
     port_->remove(*this);
   channel_.reset();
   timer_.cancel();
-  closing_.reset(); // the last, for this may be the end of it
+  is_finished_ = true;
 }
 
 // -- for its port -----------------------------------------------------------------------------------------------------
@@ -167,12 +166,11 @@ std::optional<datagram_channel::outgoing> udp_stream::next(time_point now) {
 }
 
 void udp_stream::settle(time_point now) {
-  auto self = shared_from_this(); // it may end here
   if (channel_ && channel_->is_closed())
     fail(asio::error::connection_reset);
   if (channel_ && channel_->is_silent(now))
     fail(asio::error::timed_out);
-  if (closing_ && (failure_ || channel_->is_flushed() || now >= closing_until_))
+  if (is_closed_ && !is_finished_ && (failure_ || channel_->is_flushed() || now >= ends_at_))
     return finish();
   if (failure_ || (channel_ && channel_->has_input()))
     readable_.cancel();
@@ -191,13 +189,13 @@ void udp_stream::send(time_point now) {
 // -- time -------------------------------------------------------------------------------------------------------------
 
 udp_stream::time_point udp_stream::deadline() const noexcept {
-  return channel_ ? std::min(channel_->next_timeout(), closing_until_) : ask_at_;
+  return channel_ ? std::min(channel_->next_timeout(), is_closed_ ? ends_at_ : time_point::max()) : ask_at_;
 }
 
 /// A timer that is due earlier is left alone: most of what it was set for has happened by then.
 void udp_stream::arm() {
   auto at = deadline();
-  if (failure_ || at >= armed_)
+  if (failure_ || is_finished_ || at >= armed_)
     return;
   armed_ = at;
   timer_.expires_at(at);
@@ -210,7 +208,7 @@ void udp_stream::arm() {
 void udp_stream::on_time() {
   armed_ = time_point::max();
   auto now = datagram_clock::now();
-  if (!port_ || failure_ || (is_closed_ && !closing_))
+  if (!port_ || failure_ || is_finished_)
     return;
   if (!channel_)
     return now < ask_at_ ? arm() : ask_for_token(now);

@@ -41,7 +41,7 @@ public:
   std::size_t available() const noexcept { return channel_ ? channel_->available() : 0; }
   void shutdown_send();
 
-  /// What was written may still go out, for a second at most.
+  /// What was written before `shutdown_send` may still go out, until a second after that.
   void close();
 
   /// Calls `handler` with an error, which means nothing, when what a step waits for may be possible.
@@ -87,8 +87,8 @@ private:
   time_point ask_at_;
   datagram_clock::duration ask_pause_{};
   bool is_closed_ = false;
-  time_point closing_until_ = time_point::max();
-  std::shared_ptr<udp_stream> closing_; ///< Keeps it until what was written has gone out.
+  bool is_finished_ = false;
+  time_point ends_at_ = time_point::max(); ///< Once nothing more is written.
 };
 
 } // namespace sluice

@@ -401,7 +401,7 @@ private:
 
 TEST(datagram_channel_test, everything_arrives_once_and_in_order_whatever_is_lost_doubled_and_reordered) {
   std::uint64_t whole = 0, repeated = 0, duplicates = 0, gaps = 0;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 140; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     auto loss = static_cast<double>(seed % 7) / 9.0; // up to two thirds
     lossy_pair pair{seed, loss};
@@ -418,7 +418,7 @@ TEST(datagram_channel_test, everything_arrives_once_and_in_order_whatever_is_los
     duplicates += pair.duplicates;
     gaps += pair.gaps;
   }
-  EXPECT_GT(whole, 150u);
+  EXPECT_GT(whole, 70u);
   EXPECT_GT(repeated, 0u);
   EXPECT_GT(duplicates, 0u);
   EXPECT_GT(gaps, 0u);
