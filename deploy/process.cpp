@@ -1,5 +1,6 @@
 #include "deploy/process.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <ctime>
 #include <random>
@@ -16,6 +17,9 @@ namespace sluice {
 namespace {
 
 constexpr int wake_signal = SIGUSR1;
+
+/// In a program that has no `signal_wait`, the signal would end it.
+std::atomic<bool> is_awaited = false;
 
 sigset_t waited_signals() {
   sigset_t set;
@@ -110,6 +114,7 @@ actor_process::~actor_process() {
 }
 
 signal_wait::signal_wait() {
+  is_awaited = true;
   auto set = waited_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
@@ -149,7 +154,8 @@ bool signal_wait::is_echo() {
 }
 
 void signal_wait::wake() {
-  kill(getpid(), wake_signal);
+  if (is_awaited)
+    kill(getpid(), wake_signal);
 }
 
 } // namespace sluice

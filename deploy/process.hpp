@@ -81,7 +81,7 @@ public:
   /// Waits for the next event, at most until `deadline`.
   event wait(std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
 
-  /// Ends the present or next `wait`. Thread-safe.
+  /// Ends the present or next `wait`, if the process waits for signals at all. Thread-safe.
   static void wake();
 
 private:
@@ -110,14 +110,17 @@ std::future<expected<Answer>> ask(caf::actor_system& system, const Handle& actor
 }
 
 /// Waits until `answer` is there. Returns whether it is, as opposed to that the time is over or that there was a signal
-/// to end.
+/// to end; there is none if `signals` is null.
 template <class Answer>
-bool wait_for(signal_wait& signals, const std::future<Answer>& answer,
+bool wait_for(signal_wait* signals, const std::future<Answer>& answer,
   std::optional<std::chrono::steady_clock::time_point> deadline) {
+  if (!signals)
+    return answer.wait_until(deadline.value_or(std::chrono::steady_clock::time_point::max())) ==
+           std::future_status::ready;
   for (;;) {
     if (answer.wait_for(std::chrono::seconds{0}) == std::future_status::ready)
       return true;
-    if (auto event = signals.wait(deadline);
+    if (auto event = signals->wait(deadline);
         event == signal_wait::event::timeout || event == signal_wait::event::terminate)
       return false;
   }

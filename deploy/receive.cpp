@@ -66,7 +66,7 @@ int run(const receive_arguments& options) {
     result = static_cast<exit_code>(report(verb, exit_code::cannot_create, listens.error().message));
   }
   caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
-  auto drained = node.drain(verb, signals, std::chrono::steady_clock::now() + options.drain_timeout);
+  auto drained = node.drain(verb, &signals, std::chrono::steady_clock::now() + options.drain_timeout);
   // Actors that do not end in time cannot be waited for either.
   if (drained != exit_code::done)
     std::_Exit(static_cast<int>(drained));

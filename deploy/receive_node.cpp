@@ -90,7 +90,7 @@ expected<void> receive_node::listen_all() {
   return {};
 }
 
-bool receive_node::drain_lanes(signal_wait& signals, time_point deadline) {
+bool receive_node::drain_lanes(signal_wait* signals, time_point deadline) {
   for (auto& x : lanes_)
     caf::anon_send(x.pipeline, stop_atom_v);
   auto is_all = true;
@@ -102,7 +102,7 @@ bool receive_node::drain_lanes(signal_wait& signals, time_point deadline) {
   return is_all;
 }
 
-exit_code receive_node::drain(std::string_view verb, signal_wait& signals, time_point deadline) {
+exit_code receive_node::drain(std::string_view verb, signal_wait* signals, time_point deadline) {
   if (has_failed())
     return exit_code::io_error;
   auto is_all_in = drain_lanes(signals, deadline);

@@ -41,8 +41,8 @@ public:
   bool has_failed() const noexcept { return *has_failed_; }
 
   /// Lets what has come be stored and answered, then closes the store, unless that takes too long, fails, or there is
-  /// another signal; then it says so.
-  exit_code drain(std::string_view verb, signal_wait& signals, time_point deadline);
+  /// another signal (`signals` may be null); then it says so.
+  exit_code drain(std::string_view verb, signal_wait* signals, time_point deadline);
 
 private:
   receive_node(actor_process& process, receive_options options, std::string http_token)
@@ -50,7 +50,7 @@ private:
 
   void start(std::unique_ptr<store> opened);
   expected<endpoint> listen(const endpoint& where);
-  bool drain_lanes(signal_wait& signals, time_point deadline);
+  bool drain_lanes(signal_wait* signals, time_point deadline);
 
   actor_process& process_;
   receive_options options_;

@@ -58,14 +58,14 @@ std::optional<std::string_view> wait_for_end(signal_wait& signals, const ship_ar
   std::optional<clock::time_point> deadline;
   if (options.deadline.count() > 0)
     deadline = clock::now() + options.deadline;
-  if (wait_for(signals, drained, deadline))
+  if (wait_for(&signals, drained, deadline))
     return std::nullopt;
   if (deadline && clock::now() >= *deadline)
     return "the deadline has passed";
   spdlog::info("stopping: no more is read; waiting for what is on its way");
   caf::anon_send(pipeline, stop_atom_v);
   auto latest = clock::now() + options.drain_timeout;
-  if (wait_for(signals, drained, deadline ? std::min(*deadline, latest) : latest))
+  if (wait_for(&signals, drained, deadline ? std::min(*deadline, latest) : latest))
     return std::nullopt;
   return "stopped";
 }
@@ -118,7 +118,7 @@ int run(const ship_arguments& options) {
   auto stats = spawn_supervised_stats(process.system(), process.env(), print_progress(options.progress, has_spool));
   auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
   auto cut_short = wait_for_end(signals, options, pipeline, drained);
-  auto status = cut_short ? present_status(signals, process.system(), pipeline) : ship_status{};
+  auto status = cut_short ? present_status(&signals, process.system(), pipeline) : ship_status{};
   say_dropped(take_snapshot(process.system(), process.env().now()));
   auto result =
     cut_short ? explain_unfinished(verb, status, *cut_short) : conclude_shipping(verb, drained.get(), *abandoned);

@@ -64,7 +64,7 @@ exit_code conclude_shipping(
     fmt::format("{} of the sources could not be read to the end: {}", errors.size(), errors.front())));
 }
 
-ship_status present_status(signal_wait& signals, caf::actor_system& system, const ship_pipeline_actor& pipeline) {
+ship_status present_status(signal_wait* signals, caf::actor_system& system, const ship_pipeline_actor& pipeline) {
   constexpr std::chrono::seconds patience{5};
   caf::anon_send(pipeline, stop_atom_v);
   wait_for(signals, ask<void>(system, pipeline, flush_atom_v), std::chrono::steady_clock::now() + patience);

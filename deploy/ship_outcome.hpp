@@ -23,6 +23,6 @@ exit_code conclude_shipping(
   std::string_view verb, const expected<ship_report>& outcome, const abandoned_input& abandoned);
 
 /// What has arrived by now. Nothing more is read then, and what was read has a little time to get into the spool.
-ship_status present_status(signal_wait& signals, caf::actor_system& system, const ship_pipeline_actor& pipeline);
+ship_status present_status(signal_wait* signals, caf::actor_system& system, const ship_pipeline_actor& pipeline);
 
 } // namespace sluice
