@@ -32,6 +32,7 @@ struct http_options {
   std::chrono::milliseconds answer_timeout{60'000}; ///< Until it is known.
   std::chrono::milliseconds write_timeout{30'000};
   std::chrono::milliseconds linger_timeout{2'000}; ///< For what the peer still sends after the last answer.
+  bool takes_over = false;                         ///< As that of `link_options`.
 };
 
 /// Hears what comes from all clients of a listener. Calls come from the network's own execution context, one at a time;

@@ -25,7 +25,7 @@ expected<std::unique_ptr<http_listener>> http_server::open(const std::shared_ptr
     return fail(errc::invalid_argument, fmt::format("{}: TLS needs a certificate and its key", to_string(where)));
   auto service = std::make_shared<http_service>(engine->io, used, std::move(handler));
   std::unique_ptr<http_server> made{new http_server{engine, service}};
-  auto acceptor = tcp_acceptor::open(engine, where,
+  auto acceptor = tcp_acceptor::open(engine, where, options.takes_over,
     [service](boost::asio::ip::tcp::socket socket, const endpoint& peer) { service->admit(std::move(socket), peer); });
   if (!acceptor)
     return fail(acceptor.error());

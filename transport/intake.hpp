@@ -28,11 +28,12 @@ inline constexpr std::size_t min_read_credit = 4096;
 using peer_id = std::uint64_t;
 
 struct byte_options {
-  std::size_t max_peers = 10'000;     ///< Further ones are closed at once.
-  std::size_t read_bytes = 64 * 1024; ///< At most, before the next peer has its turn.
+  std::size_t max_peers = 10'000;                     ///< Further ones are closed at once.
+  std::size_t read_bytes = 64 * 1024;                 ///< At most, before the next peer has its turn.
   std::shared_ptr<const tls_context> tls{};           ///< For schemes that end in `+tls`.
   std::chrono::milliseconds handshake_timeout{5'000}; ///< For agreeing on TLS.
   std::size_t max_handshakes = 1'000;                 ///< Under way at a time; further peers are refused.
+  bool takes_over = false;                            ///< As that of `link_options`.
 };
 
 /// Hears what comes from all peers of a listener. Calls come from the network's own execution context, one at a time;
@@ -61,6 +62,7 @@ public:
 
 struct datagram_options {
   std::size_t receive_buffer_bytes = 16 * 1024 * 1024; ///< Of the socket; what the system allows, if that is less.
+  bool takes_over = false;                             ///< As that of `link_options`.
 };
 
 /// Datagrams in the order in which they came.

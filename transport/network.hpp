@@ -26,6 +26,7 @@ struct link_options {
   std::chrono::milliseconds silence_timeout{20'000};   ///< Peer is taken for dead.
   std::chrono::milliseconds message_timeout{30'000};   ///< From the first byte of a message to its last.
   std::shared_ptr<const tls_context> tls{};            ///< For the scheme `tls`.
+  bool takes_over = false; ///< Shares the socket of a listener at this address, if there is one.
 };
 
 /// What a message costs of the credit at least: small ones, too, take memory and time until they are dealt with.
@@ -95,7 +96,8 @@ public:
   /// Called with each accepted connection, not yet started.
   using accept_handler = std::function<void(std::unique_ptr<link>)>;
 
-  /// Errors: address_in_use, permission_denied, invalid_argument, io_error.
+  /// One that takes over from another makes no moment in which nobody listens: both accept until the other one is
+  /// destroyed or told to finish. Errors: address_in_use, permission_denied, invalid_argument, io_error.
   virtual expected<std::unique_ptr<listener>> listen(
     const endpoint& where, const link_options& options, accept_handler on_accept) = 0;
 

@@ -9,6 +9,7 @@
 
 #include "transport/datagram_slots.hpp"
 #include "transport/datagram_tally.hpp"
+#include "transport/listening_sockets.hpp"
 #include "transport/tcp_connection.hpp"
 #include "transport/tls_contexts.hpp"
 
@@ -27,6 +28,7 @@ public:
   boost::asio::io_context io{1}; ///< Ends before these, for what it holds uses them.
   const std::shared_ptr<large_messages> room;
   const std::shared_ptr<tls_contexts> tls;
+  listening_sockets listening;
 
 private:
   void run();

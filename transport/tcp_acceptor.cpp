@@ -8,6 +8,7 @@
 
 #include "transport/handler_gate.hpp"
 #include "transport/listen_error.hpp"
+#include "transport/listening_sockets.hpp"
 #include "transport/network_engine.hpp"
 #include "transport/socket_address.hpp"
 
@@ -31,11 +32,15 @@ tcp::endpoint resolve(asio::io_context& io, const endpoint& where, error_code& f
   return failure ? tcp::endpoint{} : found.begin()->endpoint();
 }
 
+std::string name_of(const tcp::endpoint& address) {
+  return fmt::format("tcp {} {}", address.address().to_string(), address.port());
+}
+
 } // namespace
 
 /// Lives until its last callback. The mutex guards the acceptor, so that any thread may close it at once and the port
 /// is free when the listener is gone.
-struct tcp_acceptor::accepting : std::enable_shared_from_this<accepting> {
+struct tcp_acceptor::accepting final : shared_socket, std::enable_shared_from_this<accepting> {
   accepting(const std::shared_ptr<network_engine>& owner, std::string scheme)
     : engine_{owner}, scheme_{std::move(scheme)}, acceptor{owner->io}, retry_{owner->io} {}
 
@@ -78,11 +83,32 @@ struct tcp_acceptor::accepting : std::enable_shared_from_this<accepting> {
     retry_.async_wait([self = shared_from_this()](const error_code&) { self->next(); });
   }
 
+  void listen(const tcp::endpoint& where, error_code& failure) {
+    acceptor.open(where.protocol(), failure);
+    if (!failure)
+      acceptor.set_option(tcp::acceptor::reuse_address{true}, failure);
+    if (!failure)
+      acceptor.bind(where, failure);
+    if (!failure)
+      acceptor.listen(tcp::acceptor::max_listen_connections, failure);
+  }
+
+  /// Listens on a socket that does already.
+  void share(int socket, const tcp::endpoint& where, error_code& failure) {
+    acceptor.assign(where.protocol(), socket, failure);
+    if (failure)
+      ::close(socket);
+  }
+
+  int duplicate() override {
+    std::lock_guard guard{mutex_};
+    return acceptor.is_open() ? shared_socket::duplicate(acceptor.native_handle()) : -1;
+  }
+
   void stop() {
     gate.shut();
     std::lock_guard guard{mutex_};
-    error_code ignored;
-    acceptor.close(ignored);
+    close_shared(acceptor);
     retry_.cancel();
   }
 
@@ -103,24 +129,25 @@ tcp_acceptor::~tcp_acceptor() {
 }
 
 expected<std::unique_ptr<tcp_acceptor>> tcp_acceptor::open(
-  const std::shared_ptr<network_engine>& engine, const endpoint& where, handler on_accept) {
+  const std::shared_ptr<network_engine>& engine, const endpoint& where, bool takes_over, handler on_accept) {
   std::unique_ptr<tcp_acceptor> made{new tcp_acceptor{engine, where}};
   auto& accepting = *made->accepting_;
   accepting.gate.open(std::make_shared<handler>(std::move(on_accept)));
   error_code failure;
   auto address = resolve(engine->io, where, failure);
+  listening_sockets::share present;
+  if (takes_over && !failure)
+    present = engine->listening.take_share(name_of(address));
+  if (present.with)
+    accepting.share(present.descriptor, address, failure);
+  else if (!failure)
+    accepting.listen(address, failure);
   if (!failure)
-    accepting.acceptor.open(address.protocol(), failure);
-  if (!failure)
-    accepting.acceptor.set_option(tcp::acceptor::reuse_address{true}, failure);
-  if (!failure)
-    accepting.acceptor.bind(address, failure);
-  if (!failure)
-    accepting.acceptor.listen(tcp::acceptor::max_listen_connections, failure);
-  if (!failure)
-    made->local_ = {where.scheme, where.host, accepting.acceptor.local_endpoint(failure).port()};
+    address = accepting.acceptor.local_endpoint(failure);
   if (failure)
     return cannot_listen(where, failure);
+  made->local_ = {where.scheme, where.host, address.port()};
+  engine->listening.add(name_of(address), made->accepting_);
   accepting.next();
   return made;
 }

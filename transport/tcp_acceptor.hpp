@@ -18,9 +18,10 @@ public:
   /// Called on the engine's thread.
   using handler = std::function<void(boost::asio::ip::tcp::socket socket, endpoint peer)>;
 
-  /// Errors: address_in_use, permission_denied, invalid_argument, io_error.
+  /// One that `takes_over` shares the socket of another one at the same address, if there is any. Errors:
+  /// address_in_use, permission_denied, invalid_argument, io_error.
   static expected<std::unique_ptr<tcp_acceptor>> open(
-    const std::shared_ptr<network_engine>& engine, const endpoint& where, handler on_accept);
+    const std::shared_ptr<network_engine>& engine, const endpoint& where, bool takes_over, handler on_accept);
 
   ~tcp_acceptor();
 

@@ -273,7 +273,7 @@ expected<std::unique_ptr<intake_listener>> tcp_byte_listener::open(const std::sh
     return fail(errc::invalid_argument, fmt::format("{}: TLS needs a certificate and its key", to_string(where)));
   auto connections = std::make_shared<peers>(engine, used, std::move(handler));
   std::unique_ptr<tcp_byte_listener> made{new tcp_byte_listener{engine, connections}};
-  auto acceptor = tcp_acceptor::open(engine, where,
+  auto acceptor = tcp_acceptor::open(engine, where, options.takes_over,
     [connections](tcp::socket socket, const endpoint& peer) { connections->admit(std::move(socket), peer); });
   if (!acceptor)
     return fail(acceptor.error());

@@ -102,9 +102,10 @@ expected<std::unique_ptr<listener>> tcp_network::listen(
       return std::make_unique<udp_link_listener>(engine_, port, std::move(local));
     });
   }
-  return tcp_acceptor::open(engine_, where, std::move(admit)).map([](std::unique_ptr<tcp_acceptor> acceptor) {
-    return std::unique_ptr<listener>{std::make_unique<tcp_listener>(std::move(acceptor))};
-  });
+  return tcp_acceptor::open(engine_, where, options.takes_over, std::move(admit))
+    .map([](std::unique_ptr<tcp_acceptor> acceptor) {
+      return std::unique_ptr<listener>{std::make_unique<tcp_listener>(std::move(acceptor))};
+    });
 }
 
 tls_contexts& tcp_network::tls() noexcept {

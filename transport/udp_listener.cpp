@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <optional>
 
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
 
 #include "transport/handler_gate.hpp"
+#include "transport/listening_sockets.hpp"
 #include "transport/network_engine.hpp"
 #include "transport/udp_socket.hpp"
 
@@ -32,17 +35,24 @@ constexpr std::chrono::seconds look_time{1};
 
 } // namespace
 
-/// The socket and what reads it. Everything but `grant`, `finish` and `close` happens on the engine's thread; callbacks
-/// keep it alive.
-class udp_listener::reader : public std::enable_shared_from_this<reader> {
+/// The socket and what reads it. Everything but `grant`, `finish`, `close` and `duplicate` happens on the engine's
+/// thread; callbacks keep it alive.
+class udp_listener::reader final : public shared_socket, public std::enable_shared_from_this<reader> {
 public:
   reader(network_engine& engine, std::shared_ptr<datagram_handler> handler)
     : io_{engine.io}, socket_{io_}, slots_{engine.slots}, gathering_{io_}, look_{io_} {
     handler_.open(std::move(handler));
   }
 
-  expected<endpoint> open(const endpoint& where, const datagram_options& options) {
-    return bind_udp(socket_, where, options.receive_buffer_bytes);
+  expected<endpoint> open(listening_sockets& listening, const endpoint& where, const datagram_options& options) {
+    auto take_share = [&](const udp::endpoint& address) {
+      return options.takes_over ? share(listening.take_share(name_of(address))) : -1;
+    };
+    auto local = bind_udp(socket_, where, options.receive_buffer_bytes, take_share);
+    error_code failure;
+    if (local)
+      listening.add(name_of(socket_.local_endpoint(failure)), weak_from_this());
+    return local;
   }
 
   void grant(std::size_t bytes) {
@@ -65,11 +75,27 @@ public:
     asio::post(io_, [self = shared_from_this()] { self->shut(); });
   }
 
+  int duplicate() override {
+    std::lock_guard guard{closing_};
+    return socket_.is_open() ? shared_socket::duplicate(socket_.native_handle()) : -1;
+  }
+
 private:
+  static std::string name_of(const udp::endpoint& address) {
+    return fmt::format("udp {} {}", address.address().to_string(), address.port());
+  }
+
+  /// Whichever of the two reads what follows a gap, it is counted once.
+  int share(const listening_sockets::share& present) {
+    if (present.with)
+      dropped_ = std::static_pointer_cast<reader>(present.with)->dropped_;
+    return present.descriptor;
+  }
+
   void shut() {
     look_.cancel();
-    error_code ignored;
-    socket_.close(ignored);
+    std::lock_guard guard{closing_};
+    close_shared(socket_);
   }
 
   /// What the socket can hold, as the kernel counts it.
@@ -160,16 +186,14 @@ private:
   }
 
   /// By now, whatever still waits to be read.
-  std::uint32_t newly_dropped() {
-    return newly_dropped(dropped_by_kernel(socket_).value_or(dropped_));
-  }
+  std::uint32_t newly_dropped() { return newly_dropped(dropped_by_kernel(socket_).value_or(*dropped_)); }
 
-  /// `sum` is from when a datagram came, which may be before the last look.
+  /// `sum` is from when a datagram came, which may be before the last look, or before that of who shares the socket.
   std::uint32_t newly_dropped(std::uint32_t sum) {
-    auto more = static_cast<std::int32_t>(sum - dropped_);
+    auto more = static_cast<std::int32_t>(sum - *dropped_);
     if (more <= 0)
       return 0;
-    dropped_ = sum;
+    *dropped_ = sum;
     return static_cast<std::uint32_t>(more);
   }
 
@@ -198,10 +222,11 @@ private:
 
   asio::io_context& io_;
   udp::socket socket_;
+  std::mutex closing_; ///< Is held while the socket is closed or duplicated.
   handler_gate<datagram_handler> handler_;
   datagram_slots& slots_;
   std::int64_t credit_ = 0;
-  std::uint32_t dropped_ = 0; ///< What was told, modulo 2^32.
+  std::shared_ptr<std::uint32_t> dropped_ = std::make_shared<std::uint32_t>(0); ///< What was told, modulo 2^32.
   bool is_waiting_ = false, is_to_look_ = false;
   asio::steady_timer gathering_, look_;
   std::optional<std::size_t> left_; ///< What may still be read, once it finishes.
@@ -217,7 +242,7 @@ udp_listener::~udp_listener() {
 expected<std::unique_ptr<intake_listener>> udp_listener::open(const std::shared_ptr<network_engine>& engine,
   const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) {
   auto made = std::make_shared<reader>(*engine, std::move(handler));
-  auto local = made->open(where, options);
+  auto local = made->open(engine->listening, where, options);
   if (!local)
     return fail(local.error());
   std::unique_ptr<udp_listener> result{new udp_listener{engine, std::move(made)}};

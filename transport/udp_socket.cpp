@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "transport/listen_error.hpp"
 
@@ -28,6 +29,12 @@ udp::endpoint resolve(udp::socket& socket, const endpoint& where, error_code& fa
   return failure ? udp::endpoint{} : found.begin()->endpoint();
 }
 
+void adopt(udp::socket& socket, const udp& protocol, int descriptor, error_code& failure) {
+  socket.assign(protocol, descriptor, failure);
+  if (failure)
+    ::close(descriptor);
+}
+
 /// The kernel counts twice what is asked for, for its own needs (socket(7)).
 void widen(int socket, const endpoint& local, int bytes) {
   if (::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
@@ -41,12 +48,16 @@ void widen(int socket, const endpoint& local, int bytes) {
 
 } // namespace
 
-expected<endpoint> bind_udp(udp::socket& socket, const endpoint& where, std::size_t buffer_bytes) {
+expected<endpoint> bind_udp(udp::socket& socket, const endpoint& where, std::size_t buffer_bytes,
+  const std::function<int(const udp::endpoint&)>& take_share) {
   error_code failure;
   auto address = resolve(socket, where, failure);
-  if (!failure)
+  auto shared = take_share && !failure ? take_share(address) : -1;
+  if (shared != -1)
+    adopt(socket, address.protocol(), shared, failure);
+  else if (!failure)
     socket.open(address.protocol(), failure);
-  if (!failure)
+  if (shared == -1 && !failure)
     socket.bind(address, failure);
   if (!failure)
     socket.non_blocking(true, failure);
