@@ -82,6 +82,7 @@ struct link_event {
 /// An accepted connection on its way to the actor that will own it.
 struct accepted_link {
   std::shared_ptr<std::unique_ptr<link>> connection;
+  std::uint64_t listener = 0; ///< Which of the node's has accepted it.
 };
 
 } // namespace sluice
@@ -327,6 +328,8 @@ using receiver_actor = caf::typed_actor<
 /// Makes a receiver for every connection that a listener accepts.
 using acceptor_actor = caf::typed_actor<
   caf::result<void>(accepted_link),
+  /// Stops the receivers of one listener.
+  caf::result<void>(stop_atom, std::uint64_t),
   /// Its receivers.
   caf::result<std::vector<child_status>>(children_atom),
   /// Answered when the last receiver has ended.
@@ -350,6 +353,8 @@ using storage_writer_actor = caf::typed_actor<
 using receive_pipeline_actor = caf::typed_actor<
   /// Goes to the present acceptor; closed if there is none.
   caf::result<void>(accepted_link),
+  /// Likewise; what of it waits for an acceptor is closed.
+  caf::result<void>(stop_atom, std::uint64_t),
   /// Answered once all that storage has taken is answered and the store is closed; it ends then.
   caf::result<void>(drain_atom),
   caf::result<std::vector<child_status>>(children_atom),

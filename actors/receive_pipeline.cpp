@@ -93,6 +93,11 @@ struct receive_pipeline_state {
         else
           keep_for_acceptor(x);
       },
+      [this](stop_atom x, std::uint64_t listener) {
+        std::erase_if(unaccepted_, [listener](auto& y) { return y.listener == listener; });
+        if (acceptor_)
+          self_->send(acceptor_, x, listener);
+      },
       [this](drain_atom) {
         drain_ = self_->make_response_promise<void>();
         drain_acceptor();
@@ -183,10 +188,10 @@ receive_pipeline_actor spawn_receive_pipeline(
     std::ref(env), std::move(config), std::move(opened));
 }
 
-expected<std::unique_ptr<listener>> listen_for(
-  receive_pipeline_actor pipeline, network& net, const endpoint& where, const link_options& options) {
-  return net.listen(where, options, [pipeline](std::unique_ptr<link> connection) {
-    caf::anon_send(pipeline, accepted_link{std::make_shared<std::unique_ptr<link>>(std::move(connection))});
+expected<std::unique_ptr<listener>> listen_for(receive_pipeline_actor pipeline, network& net, const endpoint& where,
+  const link_options& options, std::uint64_t number) {
+  return net.listen(where, options, [pipeline, number](std::unique_ptr<link> connection) {
+    caf::anon_send(pipeline, accepted_link{std::make_shared<std::unique_ptr<link>>(std::move(connection)), number});
   });
 }
 

@@ -30,8 +30,9 @@ struct receive_pipeline_config {
 receive_pipeline_actor spawn_receive_pipeline(
   caf::actor_system& system, environment& env, receive_pipeline_config config, std::unique_ptr<store> opened);
 
-/// Opens a listener whose connections go to `pipeline`. Errors: those of `network::listen`.
-expected<std::unique_ptr<listener>> listen_for(
-  receive_pipeline_actor pipeline, network& net, const endpoint& where, const link_options& options);
+/// Opens a listener whose connections go to `pipeline`, which knows them by the listener's `number`. Errors: those of
+/// `network::listen`.
+expected<std::unique_ptr<listener>> listen_for(receive_pipeline_actor pipeline, network& net, const endpoint& where,
+  const link_options& options, std::uint64_t number = 0);
 
 } // namespace sluice

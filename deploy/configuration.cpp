@@ -213,8 +213,7 @@ private:
   }
 
   void read_receive(section_reader& in) {
-    receive_options without_store;
-    auto& to = made_.receive ? *made_.receive : without_store;
+    auto& to = made_.receive ? *made_.receive : made_.receive.emplace();
     in.require("listen", "missing: URLs to listen on, as tcp://127.0.0.1:7070");
     in.list("listen", to.listen, parse_listen_address);
     for (auto x = to.listen.begin(); x != to.listen.end(); ++x)
@@ -243,15 +242,23 @@ private:
       if (top.has(name) && !is_right)
         top.complain(top.place_of(name), std::string{name}, std::string{why});
     };
-    demand(top.has("store"), "receive", "needs a store to keep what is received");
+    auto relays = top.has("receive") && top.has("ship") && !top.has("store");
+    demand(top.has("store") || relays, "receive", "needs a store that keeps what is received, or ship to pass it on");
     demand(top.has("receive") || (top.has("sources") && !top.has("ship")), "store",
       "nothing comes in: receive, or sources that are not shipped elsewhere, are missing");
-    demand(top.has("sources"), "ship", "there are no sources to ship");
+    demand(
+      top.has("sources") || relays, "ship", "there is nothing to ship: neither sources nor receive without a store");
     demand(
       !ship_.to.empty() || top.has("store") || top.has("ship"), "sources", "neither ship nor store says where they go");
     demand(!top.has("ship") || found_.settings.contains("ship.to.1") || found_.settings.contains("ship.to"), "ship",
       "'to' is missing: URLs of receivers, as tcp://127.0.0.1:7070");
     demand(!data_dir_.empty(), "sources", "node.data_dir is missing: the folder that keeps how far they were read");
+    demand(!relays || !data_dir_.empty(), "receive",
+      "node.data_dir is missing: the folder that keeps what is to be shipped");
+    demand(!relays || !drops(ship_.overload.policy), "ship",
+      "what is received and passed on is never dropped: when_full can only be block or spill");
+    if (relays)
+      relay();
     if (!top.has("sources") && !top.has("receive") && !top.has("store") && !top.has("ship"))
       top.complain(top.place(), "sources", "there is nothing to run: neither sources nor receive is given");
     for (auto& [name, source] : made_.sources) {
@@ -261,17 +268,31 @@ private:
     }
   }
 
+  /// What comes in goes where the sources go.
+  void relay() {
+    auto& to = made_.receive->relay.emplace(ship_);
+    to.state = data_dir_ / "receive";
+    for (auto& [key, setting] : found_.settings) {
+      if (!key.starts_with("receive.listen"))
+        continue;
+      auto where = parse_listen_address(setting.text);
+      if (where && takes_frames(*where))
+        found_.problems.push_back({setting.place, key,
+          fmt::format("needs a store: {}:// takes frames of other nodes, which are not passed on", where->scheme)});
+    }
+  }
+
   configuration_findings& found_;
   configuration& made_;
   std::filesystem::path data_dir_;
   ship_options ship_;
 };
 
+} // namespace
+
 std::string to_line(const std::filesystem::path& file, const configuration_problem& x) {
   return fmt::format("{}:{}:{}: {}: {}", file.string(), x.place.line, x.place.column, x.key, x.message);
 }
-
-} // namespace
 
 tl::expected<configuration, std::vector<configuration_problem>> read_configuration(const std::string& text) {
   using kind = yaml_node::kind_type;
@@ -284,8 +305,10 @@ tl::expected<configuration, std::vector<configuration_problem>> read_configurati
   configuration_findings found;
   configuration made;
   configuration_maker{found, made}.read(*document);
-  if (found.problems.empty())
+  if (found.problems.empty()) {
+    made.settings = std::move(found.settings);
     return made;
+  }
   auto& problems = found.problems;
   std::ranges::sort(problems, {}, [](auto& x) { return std::tie(x.place, x.key); });
   if (problems.size() > max_configuration_problems) {

@@ -6,7 +6,6 @@
 #include "actors/intake/line_source.hpp"
 #include "actors/intake/syslog_source.hpp"
 #include "actors/runtime/environment.hpp"
-#include "actors/ship_pipeline.hpp"
 #include "messages/uuid.hpp"
 
 namespace sluice {
@@ -38,12 +37,14 @@ bool is_ingest_scheme(std::string_view scheme) {
   return scheme == syslog_tcp || scheme == syslog_tls || scheme == syslog_udp || scheme == lines_tcp;
 }
 
-expected<ingest_lane> open_ingest_lane(
-  caf::actor_system& system, environment& env, const endpoint& where, const ingest_options& options) {
+expected<ingest_lane> open_ingest_lane(caf::actor_system& system, environment& env, const endpoint& where,
+  const ingest_options& options, bool takes_over, ship_pipeline_config onward) {
   auto state = std::make_shared<intake_state>();
   state->records = make_source(where.scheme, options, env.now());
-  auto listener = where.scheme == syslog_udp ? env.net.listen(where, datagram_options{}, state->queue)
-                                             : env.net.listen(where, byte_options{.tls = options.tls}, state->queue);
+  const datagram_options datagrams{.takes_over = takes_over};
+  const byte_options bytes{.tls = options.tls, .takes_over = takes_over};
+  auto listener = where.scheme == syslog_udp ? env.net.listen(where, datagrams, state->queue)
+                                             : env.net.listen(where, bytes, state->queue);
   if (!listener)
     return fail(listener.error());
   auto local = (*listener)->local();
@@ -51,14 +52,13 @@ expected<ingest_lane> open_ingest_lane(
   intake_config intake;
   intake.listens_on = local;
   intake.stream = {make_uuid(), make_uuid()};
+  intake.batch = onward.batch;
   intake.state = state;
   for (auto& [key, value] : {std::pair{"lane", local.scheme}, std::pair{"listener", to_string(local)}})
     if (auto set = intake.labels.set(key, value); !set)
       return fail(set.error());
-  ship_pipeline_config config;
-  config.intake = std::move(intake);
-  config.ship.to = {options.to};
-  return ingest_lane{local, spawn_ship_pipeline(system, env, std::move(config))};
+  onward.intake = std::move(intake);
+  return ingest_lane{local, spawn_ship_pipeline(system, env, std::move(onward))};
 }
 
 } // namespace sluice

@@ -6,7 +6,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/intake/line_form.hpp"
-#include "actors/interfaces.hpp"
+#include "actors/ship_pipeline.hpp"
 #include "messages/errc.hpp"
 #include "transport/endpoint.hpp"
 
@@ -27,12 +27,13 @@ struct ingest_lane {
 struct ingest_options {
   std::size_t max_message_bytes = 64 * 1024;
   line_form lines = line_form::text;
-  endpoint to;                            ///< The receiver.
-  std::shared_ptr<const tls_context> tls; ///< For schemes that end in `+tls`.
+  std::string http_token;                 ///< That every request must have; empty: anybody may send.
+  std::shared_ptr<const tls_context> tls; ///< For `https`, and schemes that end in `+tls`.
 };
 
-/// Errors: those of `network::listen`.
-expected<ingest_lane> open_ingest_lane(
-  caf::actor_system& system, environment& env, const endpoint& where, const ingest_options& options);
+/// `onward` says how what the lane takes goes on, and where. `takes_over` is that of `link_options`. Errors: those of
+/// `network::listen`.
+expected<ingest_lane> open_ingest_lane(caf::actor_system& system, environment& env, const endpoint& where,
+  const ingest_options& options, bool takes_over, ship_pipeline_config onward);
 
 } // namespace sluice

@@ -54,7 +54,9 @@ int run(const receive_arguments& options) {
   auto& node = **opened;
   auto stats = spawn_supervised_stats(process.system(), process.env(), log_stats(options.stats_interval));
   auto result = exit_code::done;
-  if (auto listens = node.listen_all()) {
+  if (auto failure = node.listen_all()) {
+    result = static_cast<exit_code>(report(verb, failure->code, failure->message));
+  } else {
     for (auto event = signal_wait::event::reload; !node.has_failed() && event != signal_wait::event::terminate;) {
       if (event = signals.wait(); event == signal_wait::event::reload) {
         spdlog::info("SIGHUP: certificates are read again if they have changed");
@@ -62,8 +64,6 @@ int run(const receive_arguments& options) {
       }
     }
     spdlog::info("stopping");
-  } else {
-    result = static_cast<exit_code>(report(verb, exit_code::cannot_create, listens.error().message));
   }
   caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
   auto drained = node.drain(verb, &signals, std::chrono::steady_clock::now() + options.drain_timeout);

@@ -1,5 +1,7 @@
 #include "deploy/receive_node.hpp"
 
+#include <algorithm>
+
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -9,6 +11,7 @@
 #include "actors/stats/metrics.hpp"
 #include "actors/stats/stats_aggregator.hpp"
 #include "deploy/http_lane.hpp"
+#include "deploy/ship_outcome.hpp"
 #include "messages/counted.hpp"
 
 namespace sluice {
@@ -29,35 +32,56 @@ expected<std::string> read_token(file_system& files, const std::string& path) {
   });
 }
 
+tl::unexpected<startup_error> cannot_start(exit_code code, const error& reason) {
+  return tl::unexpected{startup_error{code, reason.message}};
+}
+
+/// Reads the files that the options name. A context of the same files that is in use stays so.
+std::optional<startup_error> equip(actor_process& process, receive_options& options, const receive_options* present) {
+  auto token = read_token(process.env().files, options.http_token_file);
+  if (!token)
+    return startup_error{to_exit_code(token.error().code), token.error().message};
+  options.ingest.http_token = std::move(*token);
+  if (present && present->ingest.tls && present->tls == options.tls) {
+    options.ingest.tls = present->ingest.tls;
+    return std::nullopt;
+  }
+  auto tls = open_tls(process.tls(), options.tls, tls_side::server, options.listen);
+  if (!tls)
+    return startup_error{exit_code::configuration, tls.error().message};
+  options.ingest.tls = std::move(*tls);
+  return std::nullopt;
+}
+
 } // namespace
 
 endpoint local_store() {
   return {"local", "store", 1};
 }
 
+bool takes_frames(const endpoint& listener) {
+  return !is_ingest_scheme(listener.scheme) && !is_http_scheme(listener.scheme);
+}
+
 tl::expected<std::unique_ptr<receive_node>, startup_error> receive_node::open(
   actor_process& process, receive_options options) {
   auto& env = process.env();
-  auto http_token = read_token(env.files, options.http_token_file);
-  if (!http_token)
-    return tl::unexpected{startup_error{to_exit_code(http_token.error().code), http_token.error().message}};
-  auto tls = open_tls(process.tls(), options.tls, tls_side::server, options.listen);
-  if (!tls)
-    return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};
-  options.ingest.tls = std::move(*tls);
-  auto opened = store::open(env.files, options.pipeline.folder, options.pipeline.store, env.now());
+  if (auto failure = equip(process, options, nullptr))
+    return tl::unexpected{*failure};
+  std::unique_ptr<receive_node> made{new receive_node{process, std::move(options)}};
+  auto& config = made->options_;
+  if (config.relay)
+    return made;
+  auto opened = store::open(env.files, config.pipeline.folder, config.pipeline.store, env.now());
   if (!opened) {
     auto is_bad_data = to_exit_code(opened.error().code) == exit_code::bad_data;
-    return tl::unexpected{
-      startup_error{is_bad_data ? exit_code::bad_data : exit_code::cannot_create, opened.error().message}};
+    return cannot_start(is_bad_data ? exit_code::bad_data : exit_code::cannot_create, opened.error());
   }
-  std::unique_ptr<receive_node> made{new receive_node{process, std::move(options), std::move(*http_token)}};
   made->start(std::move(*opened));
   return made;
 }
 
 void receive_node::start(std::unique_ptr<store> opened) {
-  options_.ingest.to = local_store();
   pipeline_ = spawn_receive_pipeline(process_.system(), process_.env(), options_.pipeline, std::move(opened));
   pipeline_->attach_functor([has_failed = has_failed_](const caf::error& reason) {
     *has_failed = static_cast<bool>(reason);
@@ -65,47 +89,148 @@ void receive_node::start(std::unique_ptr<store> opened) {
   });
 }
 
-expected<endpoint> receive_node::listen(const endpoint& where) {
-  auto keep = [this](ingest_lane made) { return lanes_.emplace_back(std::move(made)).local; };
+tl::expected<ship_pipeline_config, startup_error> receive_node::make_onward(const receive_options& options) {
+  if (options.relay)
+    return make_relay(process_, *options.relay);
+  ship_pipeline_config made;
+  made.ship.to = {local_store()};
+  return made;
+}
+
+tl::expected<receive_node::lane, startup_error> receive_node::listen(
+  const receive_options& options, const endpoint& wanted, const endpoint& where, bool takes_over) {
   auto& env = process_.env();
-  if (is_http_scheme(where.scheme))
-    return open_http_lane(
-      process_.system(), env, where, {.bearer_token = http_token_, .tls = options_.ingest.tls, .to = local_store()})
-      .map(keep);
-  if (is_ingest_scheme(where.scheme))
-    return open_ingest_lane(process_.system(), env, where, options_.ingest).map(keep);
-  return listen_for(pipeline_, env.net, where, link_options{.tls = options_.ingest.tls})
-    .map([this](std::unique_ptr<listener> made) { return links_.emplace_back(std::move(made))->local(); });
-}
-
-expected<void> receive_node::listen_all() {
-  if (auto made = listen(local_store()); !made)
-    return fail(made.error());
-  for (auto& where : options_.listen) {
-    auto local = listen(where);
-    if (!local)
-      return fail(local.error());
-    spdlog::info("listening on {}", to_string(*local));
+  lane made{.wanted = wanted, .number = ++last_lane_};
+  if (takes_frames(where)) {
+    const link_options links{.tls = options.ingest.tls, .takes_over = takes_over};
+    auto listens = listen_for(pipeline_, env.net, where, links, made.number);
+    if (!listens)
+      return cannot_start(exit_code::cannot_create, listens.error());
+    made.links = std::move(*listens);
+    made.local = made.links->local();
+    return made;
   }
-  return {};
+  auto onward = make_onward(options);
+  if (!onward)
+    return tl::unexpected{onward.error()};
+  auto* open = is_http_scheme(where.scheme) ? open_http_lane : open_ingest_lane;
+  auto opened = open(process_.system(), env, where, options.ingest, takes_over, std::move(*onward));
+  if (!opened)
+    return cannot_start(exit_code::cannot_create, opened.error());
+  made.local = opened->local;
+  made.pipeline = watch(process_.system(), {to_string(made.local), opened->pipeline, nullptr});
+  return made;
 }
 
-bool receive_node::drain_lanes(signal_wait* signals, time_point deadline) {
+std::optional<startup_error> receive_node::listen_all() {
+  auto wanted = options_.listen;
+  if (!options_.relay)
+    wanted.insert(wanted.begin(), local_store());
+  for (auto& where : wanted) {
+    auto made = listen(options_, where, where, false);
+    if (!made)
+      return made.error();
+    if (where != local_store())
+      spdlog::info("listening on {}", to_string(made->local));
+    lanes_.push_back(std::move(*made));
+  }
+  return std::nullopt;
+}
+
+bool receive_node::has_failed() const {
+  return *has_failed_ || std::ranges::any_of(lanes_, [](auto& x) { return x.pipeline && x.pipeline->is_drained(); });
+}
+
+// -- changes ------------------------------------------------------------------
+
+std::optional<startup_error> receive_node::prepare(receive_options next, const listener_changes& changes) {
+  auto& [options, ended, opened] = prepared_.emplace(std::move(next), changes.removed);
+  if (auto failure = equip(process_, options, &options_))
+    return failure;
+  // What is most likely to fail comes first.
+  std::vector<std::pair<endpoint, endpoint>> wanted;
+  for (auto& x : changes.added)
+    wanted.emplace_back(x, x);
+  for (auto& [old, by] : changes.replaced) {
+    auto running = std::ranges::find(lanes_, old, &lane::wanted);
+    wanted.emplace_back(by, endpoint{by.scheme, by.host, running->local.port});
+    ended.push_back(old);
+  }
+  for (auto& [as, where] : wanted) {
+    auto made = listen(options, as, where, true);
+    if (!made)
+      return made.error();
+    opened.push_back(std::move(*made));
+  }
+  return std::nullopt;
+}
+
+std::vector<running_pipeline> receive_node::commit() {
+  auto [options, ended, opened] = *std::exchange(prepared_, std::nullopt);
+  std::vector<lane> old;
+  for (auto& x : ended) {
+    auto running = std::ranges::find(lanes_, x, &lane::wanted);
+    auto is_there = [&running](
+                      auto& y) { return y.local.host == running->local.host && y.local.port == running->local.port; };
+    if (std::ranges::none_of(opened, is_there))
+      spdlog::info("listening on {} no more", to_string(running->local));
+    old.push_back(std::move(*running));
+    lanes_.erase(running);
+  }
+  for (auto& x : opened) {
+    spdlog::info("listening on {}", to_string(x.local));
+    lanes_.push_back(std::move(x));
+  }
+  options_ = std::move(options);
+  return close(std::move(old));
+}
+
+std::vector<running_pipeline> receive_node::undo() {
+  auto dropped = std::exchange(prepared_, std::nullopt);
+  return dropped ? close(std::move(dropped->opened)) : std::vector<running_pipeline>{};
+}
+
+/// Connections of frames are closed once what has come is answered.
+std::vector<running_pipeline> receive_node::close(std::vector<lane> lanes) {
+  std::vector<running_pipeline> left;
+  for (auto& x : lanes) {
+    if (x.pipeline)
+      left.push_back(std::move(*x.pipeline));
+    else if (x.links) {
+      x.links.reset();
+      caf::anon_send(pipeline_, stop_atom_v, x.number);
+    }
+  }
+  return left;
+}
+
+// -- the end --------------------------------------------------------------------
+
+bool receive_node::drain_lanes(std::string_view verb, signal_wait* signals, time_point deadline) {
   for (auto& x : lanes_)
-    caf::anon_send(x.pipeline, stop_atom_v);
+    if (x.pipeline)
+      caf::anon_send(x.pipeline->actor, stop_atom_v);
   auto is_all = true;
   for (auto& x : lanes_) {
-    auto drained = ask<ship_report>(process_.system(), x.pipeline, drain_atom_v);
-    is_all = wait_for(signals, drained, deadline) && drained.get() && is_all;
-    caf::anon_send_exit(x.pipeline, caf::exit_reason::user_shutdown);
+    if (!x.pipeline)
+      continue;
+    auto& [name, actor, abandoned, drained, ended] = *x.pipeline;
+    auto is_drained = wait_for(signals, drained, deadline);
+    if (!is_drained && options_.relay)
+      explain_unfinished(
+        fmt::format("{}: {}", verb, name), present_status(signals, process_.system(), actor), "stopped");
+    is_all = is_drained && drained.get() && is_all;
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   return is_all;
 }
 
 exit_code receive_node::drain(std::string_view verb, signal_wait* signals, time_point deadline) {
-  if (has_failed())
+  if (*has_failed_)
     return exit_code::io_error;
-  auto is_all_in = drain_lanes(signals, deadline);
+  auto is_all_in = drain_lanes(verb, signals, deadline);
+  if (!pipeline_)
+    return is_all_in ? exit_code::done : exit_code::not_acknowledged;
   auto drained = ask<void>(process_.system(), pipeline_, drain_atom_v);
   if (wait_for(signals, drained, deadline) && is_all_in) {
     auto outcome = drained.get();
@@ -121,7 +246,7 @@ exit_code receive_node::drain(std::string_view verb, signal_wait* signals, time_
 
 expected<endpoint> parse_listen_address(std::string_view url) {
   auto parsed = parse_endpoint(url);
-  if (parsed && (is_ingest_scheme(parsed->scheme) || is_http_scheme(parsed->scheme)))
+  if (parsed && !takes_frames(*parsed))
     return parsed;
   return parse_link_endpoint(url);
 }

@@ -75,26 +75,16 @@ std::string host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-expected<ship_pipeline_config> make_config(const ship_options& options, file_system& files) {
-  ship_pipeline_config made;
-  made.ship.to = options.to;
-  made.ship.retry = options.retry;
-  made.ship.request_timeout = options.request_timeout;
-  made.source.follow = options.follow;
-  made.source.multiline_timeout = options.multiline_timeout;
-  made.source.joiner = options.joiner;
-  if (auto found = find_sources(files, options, made.source); !found)
-    return fail(found.error());
-  made.source.overload = options.overload;
-  made.source.labels = options.labels;
+expected<void> add_sources(const ship_options& options, file_system& files, file_source_config& to) {
+  to.follow = options.follow;
+  to.multiline_timeout = options.multiline_timeout;
+  to.joiner = options.joiner;
+  to.overload = options.overload;
+  to.labels = options.labels;
   if (!options.labels.find("host"))
-    if (auto set = made.source.labels.set("host", host_name()); !set)
-      return fail(set.error());
-  made.batch = options.batch;
-  made.how = options.how;
-  if (!options.is_following)
-    made.ship.give_up_after = options.first_answer_within;
-  return made;
+    if (auto set = to.labels.set("host", host_name()); !set)
+      return set;
+  return find_sources(files, options, to);
 }
 
 /// What cannot be read again goes through a spool, and what is not to be read again.
@@ -118,6 +108,41 @@ expected<spool_config> make_spool_config(const ship_options& options, environmen
 
 tl::unexpected<startup_error> cannot_start(const error& reason) {
   return tl::unexpected{startup_error{to_exit_code(reason.code), reason.message}};
+}
+
+/// What holds wherever the records come from.
+tl::expected<ship_pipeline_config, startup_error> make_outlet(actor_process& process, const ship_options& options) {
+  ship_pipeline_config made;
+  made.ship.to = options.to;
+  made.ship.retry = options.retry;
+  made.ship.request_timeout = options.request_timeout;
+  made.ship.checkpoints = options.state / "checkpoints";
+  made.batch = options.batch;
+  made.how = options.how;
+  auto tls = open_tls(process.tls(), options.tls, tls_side::client, options.to);
+  if (!tls)
+    return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};
+  made.ship.link.tls = std::move(*tls);
+  return made;
+}
+
+/// All but the spool.
+tl::expected<ship_pipeline_config, startup_error> prepare(actor_process& process, const ship_options& options) {
+  auto& files = process.env().files;
+  auto made = make_outlet(process, options);
+  if (!made)
+    return made;
+  if (auto added = add_sources(options, files, made->source); !added)
+    return cannot_start(added.error());
+  if (!options.is_following)
+    made->ship.give_up_after = options.first_answer_within;
+  auto agent = load_agent(files, options.state);
+  if (!agent)
+    return tl::unexpected{startup_error{exit_code::cannot_create, agent.error().message}};
+  made->source.producer = agent->producer;
+  made->source.epoch = made->ship.epoch = agent->epoch;
+  made->source.file_notes = options.state / "files";
+  return made;
 }
 
 constexpr std::uint64_t max_batch_bytes = 16 * 1024 * 1024;
@@ -152,23 +177,17 @@ expected<endpoint> parse_destination(std::string_view url) {
   return to;
 }
 
+std::optional<startup_error> check_ship_node(actor_process& process, const ship_options& options) {
+  if (auto prepared = prepare(process, options); !prepared)
+    return prepared.error();
+  return std::nullopt;
+}
+
 tl::expected<ship_node, startup_error> start_ship_node(actor_process& process, const ship_options& options) {
   auto& env = process.env();
-  auto config = make_config(options, env.files);
+  auto config = prepare(process, options);
   if (!config)
-    return cannot_start(config.error());
-  auto tls = open_tls(process.tls(), options.tls, tls_side::client, options.to);
-  if (!tls)
-    return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};
-  config->ship.link.tls = std::move(*tls);
-  auto agent = load_agent(env.files, options.state);
-  if (!agent)
-    return tl::unexpected{startup_error{exit_code::cannot_create, agent.error().message}};
-  config->source.producer = agent->producer;
-  config->source.epoch = config->ship.epoch = agent->epoch;
-  config->source.file_notes = options.state / "files";
-  config->ship.checkpoints = options.state / "checkpoints";
-
+    return tl::unexpected{config.error()};
   ship_node made;
   made.has_spool = !config->source.pipes.empty() || options.overload.policy == overload_policy::spill;
   if (made.has_spool) {
@@ -180,6 +199,20 @@ tl::expected<ship_node, startup_error> start_ship_node(actor_process& process, c
   }
   made.abandoned = config->source.abandoned;
   made.pipeline = spawn_ship_pipeline(process.system(), env, std::move(*config));
+  return made;
+}
+
+tl::expected<ship_pipeline_config, startup_error> make_relay(actor_process& process, const ship_options& options) {
+  auto& env = process.env();
+  if (auto folder = env.files.create_folders(options.state); !folder)
+    return tl::unexpected{startup_error{exit_code::cannot_create, folder.error().message}};
+  auto made = make_outlet(process, options);
+  if (!made)
+    return made;
+  auto spool = make_spool_config(options, env);
+  if (!spool)
+    return cannot_start(spool.error());
+  made->spool = std::move(*spool);
   return made;
 }
 

@@ -48,6 +48,12 @@ tl::expected<ship_node, startup_error> start_ship_node(actor_process& process, c
 /// How large batches are that go `to` these, unless somebody says so: over UDP a usual frame shall fit a datagram.
 std::size_t usual_batch_bytes(const std::vector<endpoint>& to);
 
+/// Whether it can be started, but for its spool, which one that runs may have. It counts as a start of the agent.
+std::optional<startup_error> check_ship_node(actor_process& process, const ship_options& options);
+
+/// For what is received and shipped on: with a spool, and nothing that it comes from yet.
+tl::expected<ship_pipeline_config, startup_error> make_relay(actor_process& process, const ship_options& options);
+
 /// 1KiB to 16MiB. Errors: invalid_argument.
 expected<std::size_t> parse_batch_bytes(std::string_view text);
 

@@ -16,6 +16,8 @@ struct tls_files {
   bool verify_hostname = true;
   bool insecure = false;                       ///< Takes any server for the right one.
   tls_version min_version = tls_version::v1_2; ///< The peers agree on 1.3 if both can.
+
+  friend bool operator==(const tls_files&, const tls_files&) = default;
 };
 
 } // namespace sluice

@@ -19,13 +19,18 @@ namespace {
 struct acceptor_state {
   static inline const char* name = "acceptor";
 
+  struct receiving {
+    receiver_actor actor;
+    std::uint64_t listener;
+  };
+
   acceptor_state(acceptor_actor::pointer self, acceptor_config config, storage_writer_actor storage)
     : self_(self), config_(config), storage_(std::move(storage)) {}
 
   ~acceptor_state() {
     // Those that are still there would go on with a storage writer that may be gone.
     for (auto& [address, x] : receivers_)
-      caf::anon_send_exit(x, caf::exit_reason::kill);
+      caf::anon_send_exit(x.actor, caf::exit_reason::kill);
   }
 
   acceptor_actor::behavior_type make_behavior() {
@@ -45,18 +50,23 @@ struct acceptor_state {
         }
         auto made = spawn_receiver(self_->system(), config_.receiver, std::move(connection), storage_);
         self_->monitor(made);
-        receivers_.emplace(made.address(), made);
+        receivers_.emplace(made.address(), receiving{made, x.listener});
+      },
+      [this](stop_atom stop, std::uint64_t listener) {
+        for (auto& [address, x] : receivers_)
+          if (x.listener == listener)
+            self_->send(x.actor, stop);
       },
       [this](children_atom) {
         std::vector<child_status> found;
         for (auto& [address, x] : receivers_)
-          found.push_back({"receiver", caf::actor_cast<caf::actor>(x)});
+          found.push_back({"receiver", caf::actor_cast<caf::actor>(x.actor)});
         return found;
       },
       [this](drain_atom) {
         drain_ = self_->make_response_promise<void>();
         for (auto& [address, x] : receivers_)
-          self_->send(x, stop_atom_v);
+          self_->send(x.actor, stop_atom_v);
         auto answer = *drain_;
         answer_drain_if_done();
         return answer;
@@ -74,7 +84,7 @@ struct acceptor_state {
   acceptor_actor::pointer self_;
   acceptor_config config_;
   storage_writer_actor storage_;
-  std::unordered_map<caf::actor_addr, receiver_actor> receivers_;
+  std::unordered_map<caf::actor_addr, receiving> receivers_;
   std::optional<caf::typed_response_promise<void>> drain_;
 };
 

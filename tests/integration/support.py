@@ -61,12 +61,12 @@ class Output:
     def lines(self):
         return self.raw().decode(errors="replace").splitlines()
 
-    def wait_for(self, pattern, timeout=DEADLINE):
-        """The first match of `pattern` in any line."""
+    def wait_for(self, pattern, timeout=DEADLINE, after=0):
+        """The first match of `pattern` in any line but the first `after`."""
         expression = re.compile(pattern)
         until = time.monotonic() + timeout
         with self._changed:
-            seen = 0
+            seen = after
             while True:
                 for line in self._lines[seen:]:
                     if found := expression.search(line.decode(errors="replace")):

@@ -1,0 +1,75 @@
+#include "deploy/departures.hpp"
+
+#include <algorithm>
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+#include <spdlog/spdlog.h>
+
+#include "deploy/ship_outcome.hpp"
+
+namespace sluice {
+
+running_pipeline watch(caf::actor_system& system, running_pipeline started) {
+  started.drained = ask<ship_report>(system, started.actor, drain_atom_v);
+  auto ended = std::make_shared<std::promise<void>>();
+  started.ended = ended->get_future();
+  started.actor->attach_functor([ended] {
+    ended->set_value();
+    signal_wait::wake();
+  });
+  return started;
+}
+
+void departures::add(running_pipeline which, std::optional<time_point> deadline) {
+  caf::anon_send(which.actor, stop_atom_v);
+  all_.push_back({std::move(which), deadline});
+}
+
+void departures::settle(time_point now) {
+  for (auto& x : all_) {
+    auto is_late = x.deadline && now >= *x.deadline;
+    if (!x.is_told_to_end && (x.pipeline.is_drained() || is_late))
+      end(x, is_late);
+  }
+  std::erase_if(all_, [](auto& x) { return x.pipeline.has_ended(); });
+}
+
+void departures::end(departure& x, bool is_late) {
+  auto& [name, actor, abandoned, drained, ended] = x.pipeline;
+  if (!x.pipeline.is_drained())
+    spdlog::warn("{}: {}; what is left is shipped by whoever goes on with it", name,
+      is_late ? "not all was acknowledged within the drain timeout" : "ended before all was acknowledged");
+  else if (auto report = drained.get(); !report)
+    spdlog::error("{}: {}", name, report.error().message);
+  else
+    spdlog::info("{}: ended, {} acknowledged", name,
+      amount(static_cast<double>(report->status.acked_records), static_cast<double>(report->status.acked_bytes)));
+  x.is_told_to_end = true;
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+}
+
+bool departures::contains(std::string_view name) const {
+  return std::ranges::any_of(all_, [name](auto& x) { return x.pipeline.name == name; });
+}
+
+std::optional<departures::time_point> departures::next_deadline() const {
+  std::optional<time_point> first;
+  for (auto& x : all_)
+    if (x.deadline && !x.is_told_to_end && (!first || *x.deadline < *first))
+      first = x.deadline;
+  return first;
+}
+
+bool departures::wait(signal_wait* signals, time_point deadline) {
+  auto is_all = true;
+  for (auto& x : all_) {
+    if (x.is_told_to_end)
+      continue;
+    is_all = wait_for(signals, x.pipeline.drained, deadline) && is_all;
+    end(x, false);
+  }
+  return is_all;
+}
+
+} // namespace sluice
