@@ -26,20 +26,28 @@ void departures::add(running_pipeline which, std::optional<time_point> deadline)
   all_.push_back({std::move(which), deadline});
 }
 
-void departures::settle(time_point now) {
+bool departures::settle(time_point now) {
   for (auto& x : all_) {
-    auto is_late = x.deadline && now >= *x.deadline;
-    if (!x.is_told_to_end && (x.pipeline.is_drained() || is_late))
-      end(x, is_late);
+    if (x.is_told_to_end)
+      continue;
+    x.is_late = x.deadline && now >= *x.deadline;
+    if (x.is_late || x.pipeline.is_drained())
+      end(x);
   }
-  std::erase_if(all_, [](auto& x) { return x.pipeline.has_ended(); });
+  auto some_were_late = false;
+  std::erase_if(all_, [&](auto& x) {
+    auto has_ended = x.pipeline.has_ended();
+    some_were_late = some_were_late || (has_ended && x.is_late);
+    return has_ended;
+  });
+  return some_were_late;
 }
 
-void departures::end(departure& x, bool is_late) {
+void departures::end(departure& x) {
   auto& [name, actor, abandoned, drained, ended] = x.pipeline;
   if (!x.pipeline.is_drained())
     spdlog::warn("{}: {}; what is left is shipped by whoever goes on with it", name,
-      is_late ? "not all was acknowledged within the drain timeout" : "ended before all was acknowledged");
+      x.is_late ? "not all was acknowledged within the drain timeout" : "ended before all was acknowledged");
   else if (auto report = drained.get(); !report)
     spdlog::error("{}: {}", name, report.error().message);
   else
@@ -67,7 +75,7 @@ bool departures::wait(signal_wait* signals, time_point deadline) {
     if (x.is_told_to_end)
       continue;
     is_all = wait_for(signals, x.pipeline.drained, deadline) && is_all;
-    end(x, false);
+    end(x);
   }
   return is_all;
 }

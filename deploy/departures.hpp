@@ -16,8 +16,8 @@ public:
   /// Tells it to take nothing more. What it has taken has until `deadline` to arrive.
   void add(running_pipeline which, std::optional<time_point> deadline);
 
-  /// Lets go of those that are done or late, and says so.
-  void settle(time_point now);
+  /// Lets go of those that are done or late, and says so. Returns whether a late one has ended by now.
+  bool settle(time_point now);
 
   bool contains(std::string_view name) const;
 
@@ -32,9 +32,10 @@ private:
     running_pipeline pipeline;
     std::optional<time_point> deadline;
     bool is_told_to_end = false;
+    bool is_late = false;
   };
 
-  void end(departure& x, bool is_late);
+  void end(departure& x);
 
   std::vector<departure> all_;
 };

@@ -38,7 +38,24 @@ std::optional<startup_error> node::start_receiving() {
   if (!opened)
     return opened.error();
   receive_ = std::move(*opened);
-  return receive_->listen_all();
+  if (auto failure = receive_->listen_all())
+    return failure;
+  return ship_leftovers();
+}
+
+/// What is in the spools of listeners that are no more.
+std::optional<startup_error> node::ship_leftovers() {
+  while (config_.receive && config_.receive->relay) {
+    auto left = make_left_relay(process_, *config_.receive->relay);
+    if (!left)
+      return left.error();
+    if (!*left)
+      break;
+    auto name = (*left)->spool->folder.string();
+    auto started = spawn_ship_pipeline(process_.system(), process_.env(), std::move(**left));
+    departures_.add(watch(process_.system(), {name, started, nullptr}), std::nullopt);
+  }
+  return std::nullopt;
 }
 
 std::optional<startup_error> node::start_source(const std::string& name, const ship_options& options) {
@@ -109,7 +126,9 @@ void node::end_lanes(std::vector<running_pipeline> lanes, bool is_relay) {
 
 std::optional<node::time_point> node::settle() {
   auto now = std::chrono::steady_clock::now();
-  departures_.settle(now);
+  if (departures_.settle(now))
+    if (auto failure = ship_leftovers())
+      spdlog::error("{}; the next start ships what is left there", failure->message);
   auto next = departures_.next_deadline();
   if (successors_.empty())
     return next;

@@ -47,6 +47,7 @@ public:
 
 private:
   std::optional<startup_error> start_receiving();
+  std::optional<startup_error> ship_leftovers();
   std::optional<startup_error> start_source(const std::string& name, const ship_options& options);
   std::optional<startup_error> open_new(const configuration& next, const reload_plan& plan);
   void end_source(const std::string& name);

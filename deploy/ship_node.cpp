@@ -88,14 +88,11 @@ expected<void> add_sources(const ship_options& options, file_system& files, file
 }
 
 /// What cannot be read again goes through a spool, and what is not to be read again.
-expected<spool_config> make_spool_config(const ship_options& options, environment& env) {
-  auto slot = take_spool_slot(env.files, options.state, options.spool, env.now());
-  if (!slot)
-    return fail(slot.error());
+spool_config make_spool_config(const ship_options& options, spool_slot slot) {
   spool_config made;
-  made.folder = slot->folder;
-  made.claim = slot->claim;
-  made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(slot->opened));
+  made.folder = slot.folder;
+  made.claim = slot.claim;
+  made.opened = std::make_shared<std::unique_ptr<spool_log>>(std::move(slot.opened));
   made.limits = options.spool;
   made.takes_all = options.overload.policy == overload_policy::spill;
   if (options.overload.policy == overload_policy::drop_oldest)
@@ -191,10 +188,10 @@ tl::expected<ship_node, startup_error> start_ship_node(actor_process& process, c
   ship_node made;
   made.has_spool = !config->source.pipes.empty() || options.overload.policy == overload_policy::spill;
   if (made.has_spool) {
-    auto spool = make_spool_config(options, env);
-    if (!spool)
-      return cannot_start(spool.error());
-    config->spool = std::move(*spool);
+    auto slot = take_spool_slot(env.files, options.state, options.spool, env.now());
+    if (!slot)
+      return cannot_start(slot.error());
+    config->spool = make_spool_config(options, std::move(*slot));
     config->ship.give_up_after.reset();
   }
   made.abandoned = config->source.abandoned;
@@ -209,11 +206,26 @@ tl::expected<ship_pipeline_config, startup_error> make_relay(actor_process& proc
   auto made = make_outlet(process, options);
   if (!made)
     return made;
-  auto spool = make_spool_config(options, env);
-  if (!spool)
-    return cannot_start(spool.error());
-  made->spool = std::move(*spool);
+  auto slot = take_spool_slot(env.files, options.state, options.spool, env.now());
+  if (!slot)
+    return cannot_start(slot.error());
+  made->spool = make_spool_config(options, std::move(*slot));
   return made;
+}
+
+tl::expected<std::optional<ship_pipeline_config>, startup_error> make_left_relay(
+  actor_process& process, const ship_options& options) {
+  auto& env = process.env();
+  auto slot = take_left_spool(env.files, options.state, options.spool, env.now());
+  if (!slot)
+    return cannot_start(slot.error());
+  if (!*slot)
+    return std::nullopt;
+  auto made = make_outlet(process, options);
+  if (!made)
+    return tl::unexpected{made.error()};
+  made->spool = make_spool_config(options, std::move(**slot));
+  return std::move(*made);
 }
 
 } // namespace sluice

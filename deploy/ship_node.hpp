@@ -54,6 +54,10 @@ std::optional<startup_error> check_ship_node(actor_process& process, const ship_
 /// For what is received and shipped on: with a spool, and nothing that it comes from yet.
 tl::expected<ship_pipeline_config, startup_error> make_relay(actor_process& process, const ship_options& options);
 
+/// The same with a spool that is nobody's any more and not empty, if there is one, to be shipped.
+tl::expected<std::optional<ship_pipeline_config>, startup_error> make_left_relay(
+  actor_process& process, const ship_options& options);
+
 /// 1KiB to 16MiB. Errors: invalid_argument.
 expected<std::size_t> parse_batch_bytes(std::string_view text);
 

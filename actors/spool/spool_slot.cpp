@@ -14,16 +14,23 @@ bool has_segments(file_system& files, const std::filesystem::path& folder) {
   return found && !found->empty();
 }
 
-} // namespace
+expected<spool_slot> open(file_system& files, spool_slot slot, const spool_limits& limits, timestamp now) {
+  auto opened = spool_log::open(files, slot.folder, limits, now);
+  if (!opened)
+    return fail(opened.error());
+  slot.opened = std::move(*opened);
+  return slot;
+}
 
-expected<spool_slot> take_spool_slot(
-  file_system& files, const std::filesystem::path& state, const spool_limits& limits, timestamp now) {
+/// The first folder that no other process has and in which something was left; if there is none, the first that is
+/// free, where `takes_empty`.
+expected<spool_slot> claim_slot(file_system& files, const std::filesystem::path& state, bool takes_empty) {
   spool_slot taken;
   auto has_frames = false;
   for (int number = 1; number <= spool_slot::max_slots && !has_frames; ++number) {
     auto folder = state / (number == 1 ? "spool" : fmt::format("spool-{}", number));
     has_frames = has_segments(files, folder);
-    if (taken.claim && !has_frames)
+    if (!has_frames && (taken.claim || !takes_empty))
       continue;
     auto claim = files.lock(folder.string() + ".lock");
     if (claim)
@@ -33,15 +40,31 @@ expected<spool_slot> take_spool_slot(
     else
       return fail(claim.error());
   }
-  if (!taken.claim)
+  return taken;
+}
+
+} // namespace
+
+expected<spool_slot> take_spool_slot(
+  file_system& files, const std::filesystem::path& state, const spool_limits& limits, timestamp now) {
+  auto taken = claim_slot(files, state, true);
+  if (!taken)
+    return taken;
+  if (!taken->claim)
     return fail(errc::locked, fmt::format("{}: {} processes have their spools there, which is the limit; stop one, or "
                                           "name another folder with --state",
                                 state.string(), spool_slot::max_slots));
-  auto opened = spool_log::open(files, taken.folder, limits, now);
-  if (!opened)
-    return fail(opened.error());
-  taken.opened = std::move(*opened);
-  return taken;
+  return open(files, std::move(*taken), limits, now);
+}
+
+expected<std::optional<spool_slot>> take_left_spool(
+  file_system& files, const std::filesystem::path& state, const spool_limits& limits, timestamp now) {
+  auto taken = claim_slot(files, state, false);
+  if (!taken)
+    return fail(taken.error());
+  if (!taken->claim)
+    return std::nullopt;
+  return open(files, std::move(*taken), limits, now);
 }
 
 } // namespace sluice

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "actors/spool/spool_log.hpp"
 
@@ -20,6 +21,11 @@ struct spool_slot {
 /// earlier one has left something; if there is none, the first that no other process has. Errors: locked if all are
 /// taken, those of `spool_log::open`.
 expected<spool_slot> take_spool_slot(
+  file_system& files, const std::filesystem::path& state, const spool_limits& limits, timestamp now);
+
+/// Takes the first of them in which an earlier process has left something and that nobody else has, if there is one.
+/// Errors: those of `spool_log::open`.
+expected<std::optional<spool_slot>> take_left_spool(
   file_system& files, const std::filesystem::path& state, const spool_limits& limits, timestamp now);
 
 } // namespace sluice
