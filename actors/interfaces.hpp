@@ -211,7 +211,7 @@ using batcher_actor = upstream_actor::extend<
 
 // -- compressor ---------------------------------------------------------------
 
-/// Makes frames out of batches, in the order in which they come.
+/// Makes frames out of batches, in the order in which they come. A transformer stands before it and looks like it.
 using compressor_actor = caf::typed_actor<
   caf::result<void>(open_stream),
   caf::result<void>(restart_stream),

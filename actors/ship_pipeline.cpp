@@ -11,6 +11,7 @@
 #include "actors/compressor/compressor.hpp"
 #include "actors/runtime/awaitables.hpp"
 #include "actors/runtime/environment.hpp"
+#include "actors/transform/transformer.hpp"
 
 namespace sluice {
 
@@ -19,6 +20,7 @@ namespace {
 constexpr auto shipper_name = "shipper";
 constexpr auto spool_name = "spool";
 constexpr auto compressor_name = "compressor";
+constexpr auto transformer_name = "transformer";
 constexpr auto batcher_name = "batcher";
 constexpr auto source_name = "source";
 
@@ -27,6 +29,13 @@ downstream_actor outlet(const running_children& running) {
   if (auto spool = running.get<downstream_actor>(spool_name))
     return spool;
   return running.get<downstream_actor>(shipper_name);
+}
+
+/// Where batches go.
+compressor_actor batch_inlet(const running_children& running) {
+  if (auto transformer = running.get<compressor_actor>(transformer_name))
+    return transformer;
+  return running.get<compressor_actor>(compressor_name);
 }
 
 std::vector<child_spec> make_children(caf::actor_system& system, environment& env, const ship_pipeline_config& config) {
@@ -40,21 +49,25 @@ std::vector<child_spec> make_children(caf::actor_system& system, environment& en
                     })});
   made.push_back({compressor_name,
     at_once([&system, how = config.how](auto& running) { return spawn_compressor(system, how, outlet(running)); })});
+  if (!config.transforms.empty())
+    made.push_back({transformer_name, at_once([&system, what = config.transforms, pool](auto& running) {
+                      return spawn_transformer(
+                        system, what, pool, running.template get<compressor_actor>(compressor_name));
+                    })});
   if (config.intake) {
     made.push_back({source_name, at_once([&system, &env, config = *config.intake](auto& running) {
-                      return spawn_intake(system, env, config, running.template get<compressor_actor>(compressor_name));
+                      return spawn_intake(system, env, config, batch_inlet(running));
                     })});
     return made;
   }
   if (config.http_intake) {
     made.push_back({source_name, at_once([&system, &env, config = *config.http_intake](auto& running) {
-                      return spawn_http_intake(
-                        system, env, config, running.template get<compressor_actor>(compressor_name));
+                      return spawn_http_intake(system, env, config, batch_inlet(running));
                     })});
     return made;
   }
   made.push_back({batcher_name, at_once([&system, limits = config.batch, pool](auto& running) {
-                    return spawn_batcher(system, limits, pool, running.template get<compressor_actor>(compressor_name));
+                    return spawn_batcher(system, limits, pool, batch_inlet(running));
                   })});
   made.push_back({source_name, at_once([&system, &env, config = config.source, pool](auto& running) {
                     return spawn_file_source(

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "deploy/http_lane.hpp"
+#include "deploy/transform_configuration.hpp"
 #include "transport/file_system.hpp"
 
 namespace sluice {
@@ -168,19 +170,11 @@ private:
     in.require("include", "missing: the files or patterns to follow");
     in.list("include", to.sources, parse_include);
     in.section("labels", [&to](auto& labels) { read_labels(labels, to.labels); });
+    read_transforms(in, to.transforms);
     in.section("multiline", [&to](auto& multiline) { read_multiline(multiline, to); });
     in.value("poll_interval", to.follow.poll_interval, parse_period);
     in.value("rotate_wait", to.follow.rotate_wait, parse_duration);
     in.finish();
-  }
-
-  static void read_labels(section_reader& in, label_set& to) {
-    for (auto& x : in.members()) {
-      std::string value;
-      in.value(x.key, value, [](std::string text) { return expected<std::string>{std::move(text)}; });
-      if (auto set = to.set(x.key, value); !set)
-        in.complain(x.place, in.key_of(x.key), set.error().message);
-    }
   }
 
   static void read_multiline(section_reader& in, ship_options& to) {
@@ -223,6 +217,10 @@ private:
     in.value("max_message_bytes", to.ingest.max_message_bytes, parse_message_size);
     in.value("lines", to.ingest.lines, parse_line_form);
     in.value("http_token_file", to.http_token_file, parse_text);
+    read_transforms(in, to.ingest.transforms);
+    auto brings_records = [](auto& x) { return is_ingest_scheme(x.scheme) || is_http_scheme(x.scheme); };
+    if (in.has("transforms") && !to.listen.empty() && std::ranges::none_of(to.listen, brings_records))
+      in.complain(in.place_of("transforms"), in.key_of("transforms"), "what comes in frames is not taken apart");
     in.section("tls", [&to](auto& tls) {
       tls.require("crt_file", "missing: who accepts TLS needs a certificate");
       read_certificate(tls, to.tls);

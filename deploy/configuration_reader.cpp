@@ -99,13 +99,27 @@ bool section_reader::note(const yaml_node& node, const std::string& key) {
 }
 
 void section_reader::section(std::string_view name, const std::function<void(section_reader&)>& read) {
+  if (auto* node = find(name))
+    read_section(*node, key_of(name), read);
+}
+
+void section_reader::sections(
+  std::string_view name, std::size_t most, const std::function<void(section_reader&)>& read) {
   auto* node = find(name);
   if (!node)
     return;
-  if (node->kind != kind::map)
+  if (node->kind != kind::list || node->items.empty() || node->items.size() > most)
+    return complain(node->place, key_of(name), fmt::format("a list of 1 to {} items is expected here", most));
+  for (std::size_t i = 0; i < node->items.size(); ++i)
+    read_section(node->items[i], fmt::format("{}.{}", key_of(name), i + 1), read);
+}
+
+void section_reader::read_section(
+  const yaml_node& node, std::string key, const std::function<void(section_reader&)>& read) {
+  if (node.kind != kind::map)
     return complain(
-      node->place, key_of(name), fmt::format("a section with keys is expected here, not {}", name_of(node->kind)));
-  section_reader reader{found_, *node, key_of(name)};
+      node.place, std::move(key), fmt::format("a section with keys is expected here, not {}", name_of(node.kind)));
+  section_reader reader{found_, node, std::move(key)};
   read(reader);
 }
 

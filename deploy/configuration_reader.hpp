@@ -70,6 +70,9 @@ public:
   /// Hands a reader of the map `name` to `read`, if it is given.
   void section(std::string_view name, const std::function<void(section_reader&)>& read);
 
+  /// The same for each map of the list `name`, of which there may be `most`.
+  void sections(std::string_view name, std::size_t most, const std::function<void(section_reader&)>& read);
+
   /// Refuses `name` with a reason, if it is given.
   void refuse(std::string_view name, std::string_view why);
 
@@ -86,6 +89,7 @@ public:
 private:
   const yaml_node* find(std::string_view name);
   void check_twice();
+  void read_section(const yaml_node& node, std::string key, const std::function<void(section_reader&)>& read);
 
   /// Notes the value; false if the node is none.
   bool note(const yaml_node& node, const std::string& key);

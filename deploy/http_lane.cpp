@@ -29,6 +29,7 @@ expected<ingest_lane> open_http_lane(caf::actor_system& system, environment& env
     if (auto set = intake.stream.labels.set(key, value); !set)
       return fail(set.error());
   onward.http_intake = std::move(intake);
+  onward.transforms = options.transforms;
   return ingest_lane{local, spawn_ship_pipeline(system, env, std::move(onward))};
 }
 

@@ -58,6 +58,7 @@ expected<ingest_lane> open_ingest_lane(caf::actor_system& system, environment& e
     if (auto set = intake.labels.set(key, value); !set)
       return fail(set.error());
   onward.intake = std::move(intake);
+  onward.transforms = options.transforms;
   return ingest_lane{local, spawn_ship_pipeline(system, env, std::move(onward))};
 }
 

@@ -7,6 +7,7 @@
 
 #include "actors/intake/line_form.hpp"
 #include "actors/ship_pipeline.hpp"
+#include "actors/transform/transforms.hpp"
 #include "messages/errc.hpp"
 #include "transport/endpoint.hpp"
 
@@ -27,6 +28,7 @@ struct ingest_lane {
 struct ingest_options {
   std::size_t max_message_bytes = 64 * 1024;
   line_form lines = line_form::text;
+  transform_config transforms;
   std::string http_token;                 ///< That every request must have; empty: anybody may send.
   std::shared_ptr<const tls_context> tls; ///< For `https`, and schemes that end in `+tls`.
 };

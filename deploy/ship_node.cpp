@@ -116,6 +116,7 @@ tl::expected<ship_pipeline_config, startup_error> make_outlet(actor_process& pro
   made.ship.checkpoints = options.state / "checkpoints";
   made.batch = options.batch;
   made.how = options.how;
+  made.transforms = options.transforms;
   auto tls = open_tls(process.tls(), options.tls, tls_side::client, options.to);
   if (!tls)
     return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};

@@ -24,6 +24,7 @@ struct ship_options {
   batch_limits batch;
   bool is_following = false;
   follow_config follow;
+  transform_config transforms;
   std::shared_ptr<const line_joiner> joiner; ///< If not every line is a record.
   std::chrono::milliseconds multiline_timeout = file_source_config{}.multiline_timeout;
   backoff_config retry;

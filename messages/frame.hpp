@@ -91,6 +91,8 @@ inline constexpr std::string_view truncated = "truncated";
 inline constexpr std::string_view removed = "removed";
 inline constexpr std::string_view stored_elsewhere = "stored_elsewhere";
 inline constexpr std::string_view damaged = "damaged";
+inline constexpr std::string_view filtered = "filtered";
+inline constexpr std::string_view sampled = "sampled";
 } // namespace gap_reason
 
 /// Whether `text` can be a gap's reason.

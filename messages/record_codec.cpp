@@ -96,7 +96,8 @@ expected<void> check_attributes(const record_view& record) {
   return {};
 }
 
-/// At least what the record takes in the payload.
+} // namespace
+
 std::size_t encoded_bound(const record_view& record) noexcept {
   constexpr std::size_t columns = 5 + 10 + 1 + 1; // length, timestamp, severity, number of attributes
   constexpr std::size_t attribute_lengths = 2 + 3;
@@ -105,8 +106,6 @@ std::size_t encoded_bound(const record_view& record) noexcept {
     bound += attribute_lengths + key.size() + value.size();
   return bound;
 }
-
-} // namespace
 
 // -- lines_payload ----------------------------------------------------------------------------------------------------
 
@@ -208,14 +207,16 @@ std::size_t record_encoder::payload_bytes() const noexcept {
          attributes_.size();
 }
 
-buffer record_encoder::finish() {
+buffer record_encoder::finish(buffer memory) {
   assert(count_ > 0);
   std::uint8_t flags = flag::sized;
   flags |= has_timestamps_ ? flag::timestamps : 0;
   flags |= has_severity_ ? flag::severities : 0;
   flags |= has_attributes_ ? flag::attributes : 0;
   flags |= is_unterminated_ ? flag::unterminated : 0;
-  buffer payload{payload_bytes()};
+  auto payload = std::move(memory);
+  payload.clear();
+  payload.reserve(payload_bytes());
   write_payload_header(payload, {flags, static_cast<std::uint32_t>(bodies_.size()), base_});
   payload.append(bodies_.view());
   payload.append(lengths_.view());
@@ -225,11 +226,15 @@ buffer record_encoder::finish() {
     payload.append(severities_.view());
   if (has_attributes_)
     payload.append(attributes_.view());
+  clear();
+  return payload;
+}
+
+void record_encoder::clear() noexcept {
   for (auto* column : {&bodies_, &lengths_, &timestamps_, &severities_, &attributes_})
     column->clear();
   count_ = 0;
   has_timestamps_ = has_severity_ = has_attributes_ = is_unterminated_ = false;
-  return payload;
 }
 
 // -- record_reader ----------------------------------------------------------------------------------------------------

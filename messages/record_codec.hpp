@@ -53,6 +53,9 @@ inline constexpr std::size_t max_attribute_key_bytes = 256;
 inline constexpr std::size_t max_attribute_value_bytes = 64 * 1024;
 } // namespace payload_limits
 
+/// At least what the record takes in a payload.
+std::size_t encoded_bound(const record_view& record) noexcept;
+
 /// Makes a "lines" payload around text that is written straight into its buffer: what a file holds between two
 /// positions is a payload once `finish` has filled in the header. Not thread-safe.
 class lines_payload {
@@ -97,12 +100,16 @@ public:
   timestamp first_timestamp() const noexcept { return first_; }
   timestamp last_timestamp() const noexcept { return last_; }
 
-  /// Gives the payload away and starts afresh. Needs at least one record.
-  buffer finish();
-
-private:
+  /// At least what the payload has.
   std::size_t payload_bytes() const noexcept;
 
+  /// Gives the payload away, in `memory`, and starts afresh. Needs at least one record.
+  buffer finish(buffer memory = {});
+
+  /// Forgets all records.
+  void clear() noexcept;
+
+private:
   buffer bodies_, lengths_, timestamps_, severities_, attributes_;
   std::uint32_t count_ = 0;
   timestamp base_, previous_, first_, last_;

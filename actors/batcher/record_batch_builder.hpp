@@ -16,7 +16,10 @@ public:
   expected<void> add(const record_view& record);
 
   bool empty() const noexcept { return records_.count() == 0; }
-  bool full() const noexcept { return records_.count() >= limits_.max_events || body_bytes() >= limits_.max_bytes; }
+  bool full() const noexcept {
+    return records_.count() >= limits_.max_events || body_bytes() >= limits_.max_bytes ||
+           records_.payload_bytes() >= max_payload_bytes;
+  }
 
   /// What is collected.
   std::uint32_t records() const noexcept { return records_.count(); }
@@ -29,6 +32,9 @@ public:
   batch finish();
 
 private:
+  /// However small the bodies, for what is done to records behind this needs room, too.
+  static constexpr std::size_t max_payload_bytes = 16 * 1024 * 1024;
+
   batch_limits limits_;
   frame_header header_; ///< Of the batch at hand.
   record_encoder records_;

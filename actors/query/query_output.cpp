@@ -58,7 +58,8 @@ public:
   explicit gap_telling_writer(gap_output on_gap) : on_gap_(std::move(on_gap)) {}
 
   bool gap(const frame_header& header, std::string_view reason) override {
-    if (on_gap_)
+    auto is_wanted = reason == gap_reason::filtered || reason == gap_reason::sampled;
+    if (on_gap_ && !is_wanted)
       on_gap_(describe_gap(header, reason));
     return true;
   }

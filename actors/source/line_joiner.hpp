@@ -7,11 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/text/byte_pattern.hpp"
 #include "messages/errc.hpp"
-
-namespace re2 {
-class RE2;
-}
 
 namespace sluice {
 
@@ -24,8 +21,6 @@ public:
   /// Those that do not begin with a space or tab.
   static std::shared_ptr<const line_joiner> by_indentation();
 
-  ~line_joiner();
-
   bool begins_record(std::string_view line) const;
 
   struct joined {
@@ -37,9 +32,9 @@ public:
   joined join(std::string_view lines) const;
 
 private:
-  explicit line_joiner(std::unique_ptr<re2::RE2> start);
+  explicit line_joiner(byte_pattern start) : start_(std::move(start)) {}
 
-  std::unique_ptr<re2::RE2> start_; ///< By indentation if there is none.
+  byte_pattern start_; ///< By indentation if there is none.
 };
 
 } // namespace sluice

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "messages/ingest/attributes.hpp"
+
 namespace sluice {
 
 bool fits(const record_view& record) noexcept {
   return record.attributes.size() <= payload_limits::max_attributes &&
-         std::ranges::all_of(record.attributes, [](auto& x) {
-           return !x.first.empty() && x.first.size() <= payload_limits::max_attribute_key_bytes &&
-                  x.second.size() <= payload_limits::max_attribute_value_bytes;
-         });
+         std::ranges::all_of(record.attributes, [](auto& x) { return fits(x.first, x.second); });
 }
 
 std::size_t bytes_of(const record_view& record) noexcept {

@@ -5,8 +5,6 @@
 #include <charconv>
 #include <cmath>
 
-#include <boost/json/serialize.hpp>
-
 #include "messages/ingest/ingest.hpp"
 #include "messages/rfc3339.hpp"
 
@@ -44,19 +42,6 @@ std::optional<timestamp> at(double count) {
   return at(whole, std::min(fraction, 999'999'999LL));
 }
 
-std::optional<timestamp> at(std::string_view text) {
-  time_scanner date{text};
-  if (auto found = date.date_time(); found && date.at_end())
-    return found;
-  std::int64_t count = 0;
-  auto [end, failure] = std::from_chars(text.begin(), text.end(), count);
-  if (failure != std::errc{})
-    return std::nullopt;
-  time_scanner rest{text.substr(static_cast<std::size_t>(end - text.begin()))};
-  auto fraction = rest.fraction();
-  return fraction && rest.at_end() ? at(count, *fraction) : std::nullopt;
-}
-
 /// The first of `names` whose value `read` understands.
 template <class Names, class Read>
 auto find(const json::object& from, const Names& names, Read read) {
@@ -79,9 +64,22 @@ std::optional<std::string_view> string_of(const json::value& value) {
 
 } // namespace
 
+std::optional<timestamp> parse_ingest_time(std::string_view text) {
+  time_scanner date{text};
+  if (auto found = date.date_time(); found && date.at_end())
+    return found;
+  std::int64_t count = 0;
+  auto [end, failure] = std::from_chars(text.begin(), text.end(), count);
+  if (failure != std::errc{})
+    return std::nullopt;
+  time_scanner rest{text.substr(static_cast<std::size_t>(end - text.begin()))};
+  auto fraction = rest.fraction();
+  return fraction && rest.at_end() ? at(count, *fraction) : std::nullopt;
+}
+
 std::optional<timestamp> json_timestamp(const json::value& value) {
   if (auto* text = value.if_string())
-    return at(view(*text));
+    return parse_ingest_time(view(*text));
   if (auto* count = value.if_int64())
     return at(*count, 0);
   if (auto* count = value.if_double())
@@ -117,14 +115,8 @@ bool json_fields::read(const json::object& from, record_view& record) {
   record.level = level;
   for (auto at = from.begin(); at != from.end(); ++at)
     if (at != body_at && at != time_at && at != level_at)
-      record.attributes.emplace_back(view(at->key()), text_of(at->value()));
+      record.attributes.emplace_back(view(at->key()), texts_.of(at->value()));
   return true;
-}
-
-std::string_view json_fields::text_of(const json::value& value) {
-  if (auto* text = value.if_string())
-    return view(*text);
-  return texts_.emplace_back(json::serialize(value));
 }
 
 } // namespace sluice

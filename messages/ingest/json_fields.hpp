@@ -1,16 +1,18 @@
 #pragma once
 
-#include <deque>
 #include <optional>
-#include <string>
 
 #include <boost/json/object.hpp>
 
+#include "messages/ingest/json_texts.hpp"
 #include "messages/record_codec.hpp"
 
 namespace sluice {
 
 /// RFC 3339, or seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
+std::optional<timestamp> parse_ingest_time(std::string_view text);
+
+/// The same of a string or a number.
 std::optional<timestamp> json_timestamp(const boost::json::value& value);
 
 /// A name or a number of docs/specs/http-ingest.md.
@@ -27,9 +29,7 @@ public:
   bool read(const boost::json::object& from, record_view& record);
 
 private:
-  std::string_view text_of(const boost::json::value& value);
-
-  std::deque<std::string> texts_; ///< Of values that are no strings.
+  json_texts texts_;
 };
 
 } // namespace sluice

@@ -1,19 +1,10 @@
 #include "messages/ingest/json_values.hpp"
 
 #include <algorithm>
-#include <cstddef>
 
 namespace sluice::detail {
 
 namespace {
-
-/// Size of the string at the front, quotes included.
-std::size_t string_bytes(std::string_view text) noexcept {
-  auto at = text.find_first_of("\"\\", 1);
-  while (at != text.npos && text[at] == '\\')
-    at = text.find_first_of("\"\\", at + 2); // behind what is escaped
-  return at == text.npos ? text.size() : at + 1;
-}
 
 std::size_t nested_bytes(std::string_view text) noexcept {
   std::size_t depth = 0;
@@ -25,7 +16,7 @@ std::size_t nested_bytes(std::string_view text) noexcept {
       ++depth;
     else if (c != '"' && --depth == 0)
       return at + 1;
-    at = next(at + (c == '"' ? string_bytes(text.substr(at)) : 1));
+    at = next(at + (c == '"' ? std::min(quoted_bytes(text.substr(at)), text.size()) : 1));
   }
   return text.size();
 }
@@ -37,9 +28,16 @@ std::string_view skip_json_space(std::string_view text) noexcept {
   return text;
 }
 
+std::size_t quoted_bytes(std::string_view text) noexcept {
+  auto at = text.find_first_of("\"\\", 1);
+  while (at != text.npos && text[at] == '\\')
+    at = text.find_first_of("\"\\", at + 2); // behind what is escaped
+  return at == text.npos ? text.npos : at + 1;
+}
+
 std::string_view front_json_value(std::string_view text) noexcept {
   if (text.starts_with('"'))
-    return text.substr(0, string_bytes(text));
+    return text.substr(0, quoted_bytes(text));
   if (text.starts_with('{') || text.starts_with('['))
     return text.substr(0, nested_bytes(text));
   return text.substr(0, text.find_first_of(" \t\r\n,[]{}\""));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace sluice {
@@ -10,6 +11,9 @@ inline constexpr std::string_view json_space = " \t\r\n";
 
 /// `text` from its first byte that is no white space.
 std::string_view skip_json_space(std::string_view text) noexcept;
+
+/// Size of the string in quotes at the front, with them; npos if it has no end. A backslash hides what follows.
+std::size_t quoted_bytes(std::string_view text) noexcept;
 
 /// The value at the front of `text`, as far as quotes and brackets tell; the whole if it has no end. Whether it is JSON
 /// is for a parser to say.
