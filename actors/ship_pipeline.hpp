@@ -30,8 +30,8 @@ struct ship_pipeline_config {
 };
 
 /// Starts shipper, spool (if there is to be one), compressor, transformer (if there are transforms), batcher (unless
-/// records are received) and source on this node, joined, and all of them anew when one fails: what is on its way between two of them belongs to neither. Their
-/// names as children are those in this sentence.
+/// records are received) and source on this node, joined, and all of them anew when one fails: what is on its way
+/// between two of them belongs to neither. Their names as children are those in this sentence.
 ship_pipeline_actor spawn_ship_pipeline(caf::actor_system& system, environment& env, ship_pipeline_config config);
 
 } // namespace sluice

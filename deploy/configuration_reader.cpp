@@ -110,8 +110,14 @@ void section_reader::sections(
     return;
   if (node->kind != kind::list || node->items.empty() || node->items.size() > most)
     return complain(node->place, key_of(name), fmt::format("a list of 1 to {} items is expected here", most));
-  for (std::size_t i = 0; i < node->items.size(); ++i)
-    read_section(node->items[i], fmt::format("{}.{}", key_of(name), i + 1), read);
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    auto& item = node->items[i];
+    auto key = fmt::format("{}.{}", key_of(name), i + 1);
+    // An item may have a name and no value, as `parse_json: {}`, and is another one with another name.
+    for (auto& x : item.members)
+      found_.settings[key].text += x.key + ':';
+    read_section(item, key, read);
+  }
 }
 
 void section_reader::read_section(

@@ -22,8 +22,8 @@ public:
   batch_transform(const std::vector<record_transform>& what, std::shared_ptr<buffer_pool> pool)
     : chain_(what), pool_(std::move(pool)) {}
 
-  /// Needs a batch of records. Errors: those of `record_reader`, and too_large if a batch that is nearly as large as one
-  /// may be has no room for any change; it can only go on as it came then.
+  /// Needs a batch of records. Errors: those of `record_reader`, and too_large if a batch that is nearly as large as
+  /// one may be has no room for any change; it can only go on as it came then.
   expected<transformed_batch> apply(const batch& x);
 
   /// What comes next of the stream does not go on with what came last.
