@@ -41,6 +41,7 @@ public:
   section_reader(configuration_findings& found, const yaml_node& node, std::string key);
 
   const text_place& place() const noexcept { return node_.place; }
+  const std::string& key() const noexcept { return key_; }
   bool has(std::string_view name);
 
   /// Every member, for maps whose keys the user chooses.

@@ -128,7 +128,7 @@ constexpr std::array<known_transform, std::variant_size_v<record_transform>> kno
 /// One item of the list: the name of a transform, and its keys.
 void read_transform(section_reader& in, transform_config& to) {
   if (in.members().size() != 1)
-    in.complain(in.place(), in.key_of(""), "each item of the list has one name, as 'parse_json: {}'");
+    in.complain(in.place(), in.key(), "each item of the list has one name, as 'parse_json: {}'");
   in.section("add_labels", [&to](auto& labels) { read_labels(labels, to.labels); });
   for (auto [name, read] : known_transforms)
     in.section(name, [&to, read](auto& keys) {
