@@ -154,6 +154,8 @@ receive:
         assert found[0]["attributes"].get("appname") == ("app" if lane == "syslog+tcp" else None)
         if lane == "http":
             assert [(x["reason"], x["records"]) for x in gaps][-1] == ("filtered", 2)
+    told = sluice.run("query", "--store", store, "--output", "count")
+    assert (told.out, told.err) == (b"3000\n", ""), "what was meant to go is no news"
 
 
 def test_mistakes_are_told(sluice):
