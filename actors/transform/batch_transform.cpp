@@ -4,6 +4,13 @@
 
 namespace sluice {
 
+namespace {
+
+/// What the records of a batch may take; the encoder counts the last one a little higher than it is.
+constexpr std::size_t most_bytes = frame_limits::max_decoded_bytes - 4 * 1024;
+
+} // namespace
+
 expected<transformed_batch> batch_transform::apply(const batch& x) {
   transformed_batch outcome;
   is_copying_ = false;
@@ -22,13 +29,12 @@ expected<void> batch_transform::walk(const batch& x, transformed_batch& to) {
   auto goes_on = takes_up_line(header);
   // What all records take when they are encoded one by one, and how much more they may become together.
   auto bound = x.payload->size() + header.record_count * encoded_bound({});
-  if (bound > frame_limits::max_decoded_bytes)
+  if (bound > most_bytes)
     return fail(errc::too_large, "a batch of this size has no room for changes");
-  auto room = frame_limits::max_decoded_bytes - bound;
+  auto room = most_bytes - bound;
   record_place at{header.stream, header.position_begin};
   for (std::uint32_t index = 0; auto* came = reader->next(); ++index) {
-    auto bytes = encoded_bound(*came);
-    at.max_bytes = bytes + room;
+    at.max_bytes = encoded_bound(*came) + room;
     at.is_part = !came->terminated || (goes_on && index == 0);
     record_ = *came;
     auto outcome = chain_.apply(record_, at);
@@ -40,13 +46,9 @@ expected<void> batch_transform::walk(const batch& x, transformed_batch& to) {
     if (!is_copying_)
       if (auto begun = begin_copy(x, index); !begun)
         return begun;
-    to.filtered += outcome == rule_outcome::filtered;
-    to.sampled += outcome == rule_outcome::sampled;
-    if (outcome == rule_outcome::filtered || outcome == rule_outcome::sampled)
-      continue;
-    if (auto added = encoder_.append(record_); !added)
-      return added;
-    room -= std::max(encoded_bound(record_), bytes) - bytes;
+    if (auto settled = settle(outcome, to); !settled)
+      return settled;
+    room = at.max_bytes - std::max(encoded_bound(*came), encoded_bound(record_));
   }
   return reader->failure() ? expected<void>{fail(*reader->failure())} : expected<void>{};
 }
@@ -69,6 +71,14 @@ expected<void> batch_transform::begin_copy(const batch& x, std::uint32_t records
   for (; added && records > 0; --records)
     added = encoder_.append(*reader->next());
   return added;
+}
+
+/// Counts the record at work as dropped, or encodes it.
+expected<void> batch_transform::settle(rule_outcome outcome, transformed_batch& to) {
+  to.filtered += outcome == rule_outcome::filtered;
+  to.sampled += outcome == rule_outcome::sampled;
+  auto is_dropped = outcome == rule_outcome::filtered || outcome == rule_outcome::sampled;
+  return is_dropped ? expected<void>{} : encoder_.append(record_);
 }
 
 batch batch_transform::finish(const batch& x, const transformed_batch& outcome) {

@@ -39,6 +39,7 @@ private:
   bool takes_up_line(const frame_header& header);
   expected<void> walk(const batch& x, transformed_batch& to);
   expected<void> begin_copy(const batch& x, std::uint32_t records);
+  expected<void> settle(rule_outcome outcome, transformed_batch& to);
   batch finish(const batch& x, const transformed_batch& outcome);
 
   transform_chain chain_;

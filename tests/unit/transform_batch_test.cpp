@@ -128,6 +128,25 @@ TEST(batch_transform, what_cannot_be_read_is_an_error) {
   EXPECT_EQ(make({debug_goes}).apply(x).error().code, errc::malformed);
 }
 
+TEST(batch_transform, records_that_a_batch_has_no_room_for_stay_as_they_were) {
+  const std::string body = "k=" + std::string(60'000, 'v') + " " + std::string(500'000, 'x');
+  const std::vector<whole_record> came(56, whole_record{body});
+  auto rules = make({parse_key_value_transform{}, parse_key_value_transform{.field = {}, .prefix = "a.", .form = {}},
+    redact_transform{pattern("x"), "yyy", ""}});
+  auto made = records_of(rules.apply(make_batch(came)).value().made);
+  ASSERT_EQ(made.size(), came.size());
+  std::map<std::string, std::uint64_t> failures;
+  rules.take_failures([&](std::string_view reason, std::uint64_t times) { failures[std::string{reason}] += times; });
+  std::uint64_t emptied = 0;
+  for (auto& x : made) {
+    EXPECT_THAT(x.body, Not(HasSubstr("x"))) << "what is to be redacted is never left";
+    emptied += x.body.empty();
+  }
+  EXPECT_FALSE(made.front().body.empty());
+  EXPECT_GT(emptied, 0);
+  EXPECT_THAT(failures, ElementsAre(Pair("too_large", Ge(emptied))));
+}
+
 TEST(batch_transform, a_sample_does_not_depend_on_batches) {
   std::string text;
   for (int i = 0; i < 500; ++i)
