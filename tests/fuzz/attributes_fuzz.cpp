@@ -9,6 +9,8 @@ using namespace sluice;
 
 namespace {
 
+using texts = std::vector<std::pair<std::string, std::string>>;
+
 void require_encodable(const attribute_list& attributes, std::string_view body) {
   record_view record;
   record.body = body;
@@ -30,9 +32,9 @@ void check(Reader& reader, std::string_view text) {
     if (outcome != attribute_outcome::parsed)
       continue;
     require_encodable(first, text);
-    std::vector<std::pair<std::string, std::string>> kept{first.begin(), first.end()};
+    texts kept{first.begin(), first.end()};
     FUZZ_REQUIRE(reader.read(text, prefix, second) == outcome);
-    FUZZ_REQUIRE(std::equal(kept.begin(), kept.end(), second.begin(), second.end()));
+    FUZZ_REQUIRE(kept == texts(second.begin(), second.end()));
   }
 }
 
