@@ -76,6 +76,14 @@ TEST(reload_plan, the_same_changes_nothing) {
   EXPECT_EQ(to_string(plan(receiver, receiver)), nothing);
 }
 
+TEST(reload_plan, a_section_without_keys_is_a_change) {
+  auto next = with(agent, "include: /web", "include: /web, transforms: [parse_json: {}]");
+  EXPECT_EQ(plan(agent, next).changed_sources, std::vector<std::string>{"web"});
+  EXPECT_EQ(plan(next, agent).changed_sources, std::vector<std::string>{"web"});
+  auto other = with(next, "parse_json", "parse_key_value");
+  EXPECT_EQ(plan(next, other).changed_sources, std::vector<std::string>{"web"});
+}
+
 TEST(reload_plan, what_of_the_node_can_change_touches_nothing_else) {
   auto next = with(agent, "data_dir: /data", "data_dir: /data, log_level: debug, drain_timeout: 1s");
   EXPECT_EQ(to_string(plan(agent, next)), nothing);
