@@ -66,6 +66,13 @@ std::vector<child_spec> make_children(caf::actor_system& system, environment& en
                     })});
     return made;
   }
+  if (config.api_intake) {
+    made.push_back({source_name, at_once([&system, &env, config = *config.api_intake](auto& running) {
+                      return spawn_api_intake(
+                        system, env, config, running.template get<compressor_actor>(compressor_name));
+                    })});
+    return made;
+  }
   made.push_back({batcher_name, at_once([&system, limits = config.batch, pool](auto& running) {
                     return spawn_batcher(system, limits, pool, batch_inlet(running));
                   })});

@@ -3,6 +3,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/batcher/batch_builder.hpp"
+#include "actors/intake/api_intake.hpp"
 #include "actors/intake/http_intake.hpp"
 #include "actors/intake/intake.hpp"
 #include "actors/interfaces.hpp"
@@ -21,6 +22,7 @@ struct ship_pipeline_config {
   file_source_config source;
   std::optional<intake_config> intake;           ///< Instead of `source` and the batcher.
   std::optional<http_intake_config> http_intake; ///< Likewise.
+  std::optional<api_intake_config> api_intake;   ///< Likewise.
   batch_limits batch;
   transform_config transforms; ///< Of the batches.
   compression how;

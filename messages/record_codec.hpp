@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <sluice/severity.hpp>
+
 #include "messages/buffer.hpp"
 #include "messages/detail/endian.hpp"
 #include "messages/errc.hpp"
@@ -16,20 +18,6 @@
 /// Records and how a batch holds them. Format: docs/specs/frame.md, "The payload".
 
 namespace sluice {
-
-/// RFC 5424 section 6.2.1.
-enum class severity : std::uint8_t {
-  emergency = 0,
-  alert = 1,
-  critical = 2,
-  error = 3,
-  warning = 4,
-  notice = 5,
-  informational = 6,
-  debug = 7,
-};
-
-std::string_view to_string(severity level) noexcept;
 
 /// Accepts the RFC's names, the usual short ones (`emerg`, `crit`, `err`, `warn`, `info`), in any case, and the numbers
 /// 0 to 7.

@@ -3,6 +3,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "transport/own_thread.hpp"
+
 namespace sluice {
 
 namespace {
@@ -13,7 +15,12 @@ public:
 
   ~thread_executor() override { pool_.join(); }
 
-  void post(std::function<void()> work) override { boost::asio::post(pool_, std::move(work)); }
+  void post(std::function<void()> work) override {
+    boost::asio::post(pool_, [work = std::move(work)] {
+      is_own_thread = true;
+      work();
+    });
+  }
 
 private:
   boost::asio::thread_pool pool_;

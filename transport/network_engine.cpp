@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "transport/own_thread.hpp"
+
 namespace sluice {
 
 namespace {
@@ -23,6 +25,7 @@ void network_engine::stop() {
 }
 
 void network_engine::run() {
+  is_own_thread = true;
   io.run();
   ended_.set_value();
 }

@@ -1,5 +1,7 @@
 #include "actors/batcher/record_batch_builder.hpp"
 
+#include <algorithm>
+
 namespace sluice {
 
 record_batch_builder::record_batch_builder(stream_id stream, label_set labels, batch_limits limits, stream_point last)
@@ -23,6 +25,19 @@ batch record_batch_builder::finish() {
   made.header.decoded_bytes = static_cast<std::uint32_t>(made.payload->size());
   ++header_.sequence;
   header_.position_begin = header_.position_end;
+  return made;
+}
+
+batch record_batch_builder::make_gap(std::string_view reason, std::uint32_t records, timestamp first, timestamp last) {
+  buffer payload;
+  payload.append(as_bytes(reason));
+  batch made{header_, share(std::move(payload))};
+  made.header.kind = frame_kind::gap;
+  made.header.record_count = records;
+  made.header.first_timestamp = std::min(first, last); // the time of day may have been set back
+  made.header.last_timestamp = std::max(first, last);
+  made.header.decoded_bytes = static_cast<std::uint32_t>(made.payload->size());
+  ++header_.sequence;
   return made;
 }
 

@@ -31,6 +31,9 @@ public:
   /// Gives the batch away and begins the next one. Needs one that is not empty.
   batch finish();
 
+  /// A gap where the next batch would be. Needs one that is empty.
+  batch make_gap(std::string_view reason, std::uint32_t records, timestamp first, timestamp last);
+
 private:
   /// However small the bodies, for what is done to records behind this needs room, too.
   static constexpr std::size_t max_payload_bytes = 16 * 1024 * 1024;

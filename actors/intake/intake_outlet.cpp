@@ -58,10 +58,19 @@ void intake_outlet::flush() {
   timer_.dispose();
   auto made = records_.batch->finish();
   metrics_.sent(made.header.record_count, made.payload->size());
+  hand_on(std::move(made));
+  count();
+}
+
+void intake_outlet::add_gap(std::string_view reason, std::uint32_t records, timestamp first, timestamp last) {
+  flush();
+  hand_on(records_.batch->make_gap(reason, records, first, last));
+}
+
+void intake_outlet::hand_on(batch made) {
   if (is_welcome_)
     self_->send(next_, made);
   records_.content.push(std::move(made));
-  count();
 }
 
 void intake_outlet::flush_if_idle() {
@@ -91,6 +100,11 @@ void intake_outlet::end() {
 void intake_outlet::tell_end() {
   if (has_ended_)
     self_->send(next_, end_stream{stream_.id, records_.content.last().position});
+}
+
+void intake_outlet::close_if_done() {
+  if (has_ended_ && records_.content.batches().empty())
+    self_->send(next_, close_stream{stream_.id});
 }
 
 void intake_outlet::count() {

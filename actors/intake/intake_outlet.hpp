@@ -43,18 +43,23 @@ public:
   void open();
   void add(const record_view& record);
   void flush();
+  /// Notes in the stream that records were dropped, behind what was added.
+  void add_gap(std::string_view reason, std::uint32_t records, timestamp first, timestamp last);
   /// Flushes if nothing is made that is not durable: to wait for more would only take time.
   void flush_if_idle();
   /// What follows `durable` is handed on again, in the same batches as before.
   void go_on_after(stream_point durable);
   /// There are no more records.
   void end();
+  /// Lets the stream be forgotten if it has ended and all of it is acknowledged.
+  void close_if_done();
   /// Counts what was added and what is held.
   void count();
 
 private:
   void flush_later();
   void drop(const error& reason);
+  void hand_on(batch made);
   void tell_end();
 
   source_actor::pointer self_;

@@ -345,6 +345,8 @@ struct shipper_state {
   /// The connection's store has acknowledged the stream as far as the window says.
   void remember(outbound& x) {
     x.store = answering_store_;
+    if (config_.on_acked)
+      config_.on_acked(x.id, x.window.acked());
     if (checkpoints_.set(x.id, {x.window.acked(), x.store}))
       save_.notify();
   }

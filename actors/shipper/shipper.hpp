@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -43,6 +44,8 @@ struct shipper_config {
   std::optional<std::chrono::milliseconds> give_up_after;
   /// Bytes that may wait in the link before more frames are handed to it.
   std::size_t max_queued_bytes = 4 * 1024 * 1024;
+  /// Called when a receiver has acknowledged more of a stream, on the actor: it must not block.
+  std::function<void(const stream_id& stream, const stream_point& last)> on_acked;
   std::shared_ptr<shipper_totals> totals = std::make_shared<shipper_totals>();
 };
 
