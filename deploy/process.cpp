@@ -7,10 +7,12 @@
 #include <thread>
 
 #include <caf/telemetry/metric_registry.hpp>
+#include <caf/thread_hook.hpp>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "actors/type_ids.hpp"
+#include "transport/own_thread.hpp"
 
 namespace sluice {
 
@@ -74,9 +76,17 @@ caf::telemetry::int_counter* datagram_counter(caf::telemetry::metric_registry& m
 /// Blocking file operations at a time: a reader and a writer do not wait for each other.
 constexpr std::size_t io_threads = 2;
 
+/// Tells CAF's threads from those of a program that we are a part of.
+struct own_thread_mark : caf::thread_hook {
+  void init(caf::actor_system&) override {}
+  void thread_started() override { is_own_thread = true; }
+  void thread_terminates() override {}
+};
+
 } // namespace
 
 actor_config::actor_config() {
+  add_thread_hook<own_thread_mark>();
   init_meta_objects();
   set("caf.scheduler.policy", "sharing");
   set("caf.scheduler.max-threads", std::max(1u, std::thread::hardware_concurrency()));
@@ -92,8 +102,9 @@ real_environment::real_environment()
                                              },
                                              random_seed()} {}
 
-actor_process::actor_process() : system_{config_} {
-  raise_file_limit();
+actor_process::actor_process(bool raises_file_limit) : system_{config_} {
+  if (raises_file_limit)
+    raise_file_limit();
   world_.tls().report_to([this](const std::string& file, std::chrono::seconds left) {
     system_.metrics()
       .gauge_instance("sluice", "tls-certificate-expiry", {{"file", file}},

@@ -48,7 +48,8 @@ private:
 /// end all actors before it is destroyed.
 class actor_process {
 public:
-  actor_process();
+  /// A program that is not only ours keeps its own limit of open files.
+  explicit actor_process(bool raises_file_limit = true);
   ~actor_process();
 
   environment& env() noexcept { return world_.get(); }
@@ -90,21 +91,27 @@ private:
   std::optional<std::chrono::steady_clock::time_point> first_termination_;
 };
 
+/// Asks an actor, and calls `done` with the answer or why there is none, on an actor.
+template <class Answer, class Handle, class Question, class Done>
+void ask_then(caf::actor_system& system, const Handle& actor, Question question, Done done) {
+  system.spawn([=](caf::event_based_actor* self) {
+    auto tell = [done](expected<Answer> answer) { done(std::move(answer)); };
+    auto pending = self->request(actor, caf::infinite, question);
+    auto on_error = [tell](const caf::error& reason) { tell(fail(from_caf(reason))); };
+    if constexpr (std::is_void_v<Answer>)
+      std::move(pending).then([tell] { tell({}); }, on_error);
+    else
+      std::move(pending).then([tell](Answer& x) { tell(std::move(x)); }, on_error);
+  });
+}
+
 /// Asks an actor, and wakes the main thread when it has answered or cannot.
 template <class Answer, class Handle, class Question>
 std::future<expected<Answer>> ask(caf::actor_system& system, const Handle& actor, Question question) {
   auto promise = std::make_shared<std::promise<expected<Answer>>>();
-  system.spawn([=](caf::event_based_actor* self) {
-    auto done = [promise](expected<Answer> answer) {
-      promise->set_value(std::move(answer));
-      signal_wait::wake();
-    };
-    auto pending = self->request(actor, caf::infinite, question);
-    auto on_error = [done](const caf::error& reason) { done(fail(from_caf(reason))); };
-    if constexpr (std::is_void_v<Answer>)
-      std::move(pending).then([done] { done({}); }, on_error);
-    else
-      std::move(pending).then([done](Answer& x) { done(std::move(x)); }, on_error);
+  ask_then<Answer>(system, actor, question, [promise](expected<Answer> answer) {
+    promise->set_value(std::move(answer));
+    signal_wait::wake();
   });
   return promise->get_future();
 }

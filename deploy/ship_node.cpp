@@ -81,9 +81,8 @@ expected<void> add_sources(const ship_options& options, file_system& files, file
   to.joiner = options.joiner;
   to.overload = options.overload;
   to.labels = options.labels;
-  if (!options.labels.find("host"))
-    if (auto set = to.labels.set("host", host_name()); !set)
-      return set;
+  if (auto added = add_host(to.labels); !added)
+    return added;
   return find_sources(files, options, to);
 }
 
@@ -105,23 +104,6 @@ spool_config make_spool_config(const ship_options& options, spool_slot slot) {
 
 tl::unexpected<startup_error> cannot_start(const error& reason) {
   return tl::unexpected{startup_error{to_exit_code(reason.code), reason.message}};
-}
-
-/// What holds wherever the records come from.
-tl::expected<ship_pipeline_config, startup_error> make_outlet(actor_process& process, const ship_options& options) {
-  ship_pipeline_config made;
-  made.ship.to = options.to;
-  made.ship.retry = options.retry;
-  made.ship.request_timeout = options.request_timeout;
-  made.ship.checkpoints = options.state / "checkpoints";
-  made.batch = options.batch;
-  made.how = options.how;
-  made.transforms = options.transforms;
-  auto tls = open_tls(process.tls(), options.tls, tls_side::client, options.to);
-  if (!tls)
-    return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};
-  made.ship.link.tls = std::move(*tls);
-  return made;
 }
 
 /// All but the spool.
@@ -151,6 +133,26 @@ std::size_t usual_batch_bytes(const std::vector<endpoint>& to) {
   constexpr std::size_t for_datagrams = 64 * 1024;
   auto is_udp = [](const endpoint& x) { return x.scheme == "udp"; };
   return std::ranges::any_of(to, is_udp) ? for_datagrams : batch_limits{}.max_bytes;
+}
+
+expected<void> add_host(label_set& labels) {
+  return labels.find("host") ? expected<void>{} : labels.set("host", host_name());
+}
+
+tl::expected<ship_pipeline_config, startup_error> make_outlet(actor_process& process, const ship_options& options) {
+  ship_pipeline_config made;
+  made.ship.to = options.to;
+  made.ship.retry = options.retry;
+  made.ship.request_timeout = options.request_timeout;
+  made.ship.checkpoints = options.state / "checkpoints";
+  made.batch = options.batch;
+  made.how = options.how;
+  made.transforms = options.transforms;
+  auto tls = open_tls(process.tls(), options.tls, tls_side::client, options.to);
+  if (!tls)
+    return tl::unexpected{startup_error{exit_code::configuration, tls.error().message}};
+  made.ship.link.tls = std::move(*tls);
+  return made;
 }
 
 expected<std::size_t> parse_batch_bytes(std::string_view text) {

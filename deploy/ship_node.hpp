@@ -59,6 +59,12 @@ tl::expected<ship_pipeline_config, startup_error> make_relay(actor_process& proc
 tl::expected<std::optional<ship_pipeline_config>, startup_error> make_left_relay(
   actor_process& process, const ship_options& options);
 
+/// What holds wherever records come from: receivers, limits, TLS. Of `state` only the checkpoints.
+tl::expected<ship_pipeline_config, startup_error> make_outlet(actor_process& process, const ship_options& options);
+
+/// Adds the label `host`, unless it is there. Errors: invalid_argument.
+expected<void> add_host(label_set& labels);
+
 /// 1KiB to 16MiB. Errors: invalid_argument.
 expected<std::size_t> parse_batch_bytes(std::string_view text);
 

@@ -81,10 +81,11 @@ class Output:
 
 
 class Process:
-    """A running `sluice`; its stderr is read all the time."""
+    """A running `sluice`, or another program; its stderr is read all the time."""
 
-    def __init__(self, arguments, *, env, cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, before=()):
-        self.command = [*before, BINARY, *map(str, arguments)]
+    def __init__(self, arguments, *, env, cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, before=(),
+                 program=BINARY):
+        self.command = [*before, *map(str, [program, *arguments])]
         self._process = subprocess.Popen(WITH_US + self.command, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
                                          stderr=subprocess.PIPE)
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
@@ -214,10 +215,10 @@ class Sluice:
         self._processes.append(process)
         return process
 
-    def run(self, *arguments, input=None, timeout=DEADLINE):
+    def run(self, *arguments, input=None, timeout=DEADLINE, program=BINARY):
         """Runs a verb to its end."""
         process = self.start(arguments, stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-                             stdout=subprocess.PIPE)
+                             stdout=subprocess.PIPE, program=program)
         out = Output(process.stdout)
         if input is not None:
             feed(process, input)
