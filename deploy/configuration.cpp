@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "deploy/operations.hpp"
 #include "deploy/http_lane.hpp"
 #include "deploy/transform_configuration.hpp"
 #include "transport/file_system.hpp"
@@ -12,8 +13,6 @@
 namespace sluice {
 
 namespace {
-
-constexpr std::string_view not_yet = "not available in this version of Sluice";
 
 expected<std::string> parse_text(std::string_view text) {
   if (text.empty())
@@ -70,13 +69,19 @@ public:
     top.section("sources", [this](auto& in) { read_sources(in); });
     top.section("store", [this](auto& in) { read_store(in); });
     top.section("receive", [this](auto& in) { read_receive(in); });
-    for (auto name : {"http", "cluster"})
-      top.refuse(name, not_yet);
+    top.section("http", [this](auto& in) { read_http(in); });
+    top.refuse("cluster", "not available in this version of Sluice");
     top.finish();
     join(top);
   }
 
 private:
+  void read_http(section_reader& in) {
+    in.require("listen", "missing: where to tell of the node, as 127.0.0.1:9600");
+    in.value("listen", made_.operations, parse_operations_address);
+    in.finish();
+  }
+
   void read_node(section_reader& in) {
     in.value("data_dir", data_dir_, parse_text);
     in.value("log_level", made_.log_level, parse_word({"trace", "debug", "info", "warning", "error", "off"}));

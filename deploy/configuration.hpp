@@ -19,6 +19,7 @@ struct configuration {
   std::chrono::milliseconds drain_timeout{30'000};
   std::map<std::string, ship_options> sources;           ///< By name; each with what it is shipped with.
   std::optional<receive_options> receive;                ///< If something is received or stored.
+  std::optional<endpoint> operations;                    ///< Where to tell of the node over HTTP.
   std::map<std::string, configuration_setting> settings; ///< As it is written.
 };
 

@@ -24,12 +24,23 @@ std::string name_of_source(const std::string& name) {
 
 std::optional<startup_error> node::start(configuration config) {
   config_ = std::move(config);
+  if (config_.operations)
+    if (auto failure = start_operations())
+      return failure;
   if (config_.receive)
     if (auto failure = start_receiving())
       return failure;
   for (auto& [name, options] : config_.sources)
     if (auto failure = start_source(name, options))
       return failure;
+  return std::nullopt;
+}
+
+std::optional<startup_error> node::start_operations() {
+  auto opened = listen_for_operations(process_, *config_.operations);
+  if (!opened)
+    return startup_error{exit_code::cannot_create, opened.error().message};
+  operations_ = std::move(*opened);
   return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 
 #include "deploy/configuration.hpp"
 #include "deploy/departures.hpp"
+#include "deploy/operations.hpp"
 #include "deploy/process.hpp"
 #include "deploy/receive_node.hpp"
 #include "deploy/reload_plan.hpp"
@@ -46,6 +47,7 @@ public:
   exit_code stop(signal_wait* signals);
 
 private:
+  std::optional<startup_error> start_operations();
   std::optional<startup_error> start_receiving();
   std::optional<startup_error> ship_leftovers();
   std::optional<startup_error> start_source(const std::string& name, const ship_options& options);
@@ -56,6 +58,7 @@ private:
 
   actor_process& process_;
   configuration config_;
+  std::unique_ptr<http_listener> operations_;
   std::unique_ptr<receive_node> receive_;
   std::map<std::string, running_pipeline> sources_;
   departures departures_;

@@ -9,6 +9,7 @@
 
 #include "actors/stats/stats_aggregator.hpp"
 #include "deploy/cli.hpp"
+#include "deploy/operations.hpp"
 #include "deploy/process.hpp"
 #include "deploy/receive_node.hpp"
 #include "messages/counted.hpp"
@@ -34,9 +35,21 @@ stats_config log_stats(std::chrono::milliseconds interval) {
 struct receive_arguments {
   receive_options what;
   std::vector<std::string> listen;
+  std::optional<endpoint> operations;
   std::chrono::milliseconds stats_interval{0};
   std::chrono::milliseconds drain_timeout{30'000};
 };
+
+std::optional<startup_error> open_all(
+  actor_process& process, const receive_arguments& options, receive_node& node, std::unique_ptr<http_listener>& to) {
+  if (options.operations) {
+    auto opened = listen_for_operations(process, *options.operations);
+    if (!opened)
+      return startup_error{exit_code::cannot_create, opened.error().message};
+    to = std::move(*opened);
+  }
+  return node.listen_all();
+}
 
 int run(const receive_arguments& options) {
   auto what = options.what;
@@ -54,7 +67,8 @@ int run(const receive_arguments& options) {
   auto& node = **opened;
   auto stats = spawn_supervised_stats(process.system(), process.env(), log_stats(options.stats_interval));
   auto result = exit_code::done;
-  if (auto failure = node.listen_all()) {
+  std::unique_ptr<http_listener> operations;
+  if (auto failure = open_all(process, options, node, operations)) {
     result = static_cast<exit_code>(report(verb, failure->code, failure->message));
   } else {
     for (auto event = signal_wait::event::reload; !node.has_failed() && event != signal_wait::event::terminate;) {
@@ -86,6 +100,8 @@ void add_receive(CLI::App& app) {
   sub->add_option("--store", options->what.pipeline.folder, "Folder of the store; made if it is not there")
     ->required()
     ->type_name("DIR");
+  add_parsed(*sub, "--http", options->operations, "ADDR",
+    "Where to tell of this process over HTTP: /health, /ready, /metrics; HOST:PORT", parse_operations_address);
   add_server_tls_options(*sub, options->what.tls);
   add_parsed(*sub, "--durability", options->what.pipeline.store.durability, "fsync|os|memory",
     "What an acknowledgement means: synced to the disk (fsync); written, and synced when a segment is full or "
