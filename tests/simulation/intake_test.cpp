@@ -35,8 +35,8 @@ enum class lane { connections, datagrams, transformed_connections };
 /// Then the gateway is stopped.
 class intake_run {
 public:
-  intake_run(std::uint64_t seed, lane how)
-    : lane_(how), world_(seed, {.net = {}, .max_io_delay = 1ms * (1 << seed % 8)}),
+  intake_run(std::uint64_t seed, lane how, bool has_spool)
+    : lane_(how), has_spool_(has_spool), world_(seed, {.net = {}, .max_io_delay = 1ms * (1 << seed % 8)}),
       receiver_(world_, receiver_address, seed, {}, {.receiver = {.window_bytes = 1 + world_.random_below(32 * 1024)}},
         any_number),
       gateway_(world_, "gateway", gateway_files_, seed) {}
@@ -101,6 +101,13 @@ private:
     config.ship.retry = {.initial = 1ms * (1 << world_.random_below(8)), .max = 2s};
     config.ship.max_queued_bytes = 1 + world_.random_below(16 * 1024);
     config.intensity = any_number;
+    if (has_spool_) {
+      config.spool.emplace();
+      config.spool->folder = "/spool";
+      config.spool->limits.least_segment_bytes = 1024 + world_.random_below(8) * 1024;
+      config.spool->limits.max_bytes = 16 * 1024 + world_.random_below(5) * 64 * 1024;
+      config.spool->window_bytes = 1 + world_.random_below(28 * 1024);
+    }
     pipeline_ = gateway_.own(spawn_ship_pipeline(gateway_.system(), gateway_.env(), std::move(config)));
     stats_ = gateway_.own(spawn_supervised_stats(gateway_.system(), gateway_.env(), {}));
     drained_ = gateway_.ask<ship_report>(pipeline_, drain_atom_v);
@@ -144,7 +151,7 @@ private:
   void strike() {
     if (lane_ == lane::transformed_connections && world_.random_below(3) == 0)
       return kill_child(gateway_, pipeline_, "transformer");
-    switch (world_.random_below(6)) {
+    switch (world_.random_below(has_spool_ ? 7 : 6)) {
     case 0:
       return kill_child(gateway_, pipeline_, "source");
     case 1:
@@ -155,6 +162,8 @@ private:
       return kill_child(receiver_.process(), receiver_.pipeline(), "storage-writer");
     case 4:
       return kill_child(receiver_.process(), receiver_.pipeline(), "receiver", world_.random_below(100));
+    case 6:
+      return kill_child(gateway_, pipeline_, "spool");
     default:
       world_.net().lose_one();
     }
@@ -173,8 +182,10 @@ private:
 
   std::string check_ledgers() {
     auto metrics = metrics_of(world_, gateway_, stats_);
-    for (auto component : {"intake", "transformer", "compressor", "shipper"})
-      if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
+    for (std::string component : {"intake", "transformer", "compressor", "spool", "shipper"})
+      if (component == "spool" && !has_spool_)
+        continue;
+      else if (auto found = ledger_of(metrics, component); !found.balances() || found.held != 0)
         return fmt::format("the ledger of {} does not balance: {}", component, to_string(found));
     dropped_ = static_cast<std::uint64_t>(ledger_of(metrics, "intake").discarded);
     filtered_ = static_cast<std::uint64_t>(ledger_of(metrics, "transformer").discarded);
@@ -249,6 +260,7 @@ private:
   }
 
   lane lane_;
+  bool has_spool_;
   endpoint listens_on_{"syslog", "gateway", 514};
   sim_world world_;
   sim_receiver receiver_;
@@ -276,7 +288,7 @@ protected:
     std::uint64_t stored = 0, dropped = 0, filtered = 0;
   };
 
-  static counts run_seeds(lane how) {
+  static counts run_seeds(lane how, bool has_spool = false) {
     auto single = std::getenv("SLUICE_SEED") != nullptr;
     if (single)
       spdlog::set_level(spdlog::level::debug);
@@ -284,7 +296,7 @@ protected:
     auto count = single ? 1 : number_from("SLUICE_SEEDS", 200);
     counts seen;
     for (auto seed = first; seed < first + count; ++seed) {
-      intake_run run{seed, how};
+      intake_run run{seed, how, has_spool};
       auto failure = run.run();
       EXPECT_EQ(failure, "") << fmt::format("seed {}: {}; replay with SLUICE_SEED={}", seed, failure, seed);
       if (!failure.empty())
@@ -317,8 +329,16 @@ TEST_F(intake_of_syslog, stores_each_datagram_once_or_counts_it_whatever_fails) 
     EXPECT_GT(seen.dropped, 0);
 }
 
+TEST_F(intake_of_syslog, passes_on_through_a_spool_what_was_read_of_each_connection) {
+  EXPECT_GT(run_seeds(lane::connections, true).stored, 0);
+}
+
+TEST_F(intake_of_syslog, passes_on_through_a_spool_each_datagram_or_counts_it) {
+  EXPECT_GT(run_seeds(lane::datagrams, true).stored, 0);
+}
+
 TEST_F(intake_of_syslog, runs_the_same_way_for_the_same_seed) {
-  intake_run once{3, lane::connections}, twice{3, lane::connections}, other{4, lane::connections};
+  intake_run once{3, lane::connections, false}, twice{3, lane::connections, false}, other{4, lane::connections, false};
   EXPECT_EQ(once.run(), twice.run());
   other.run();
   EXPECT_EQ(once.trace(), twice.trace());

@@ -67,6 +67,16 @@ TEST(configuration, sources_without_ship_go_to_the_store) {
   EXPECT_EQ(made->receive->pipeline.folder, "/s");
 }
 
+TEST(configuration, what_is_received_without_a_store_is_passed_on) {
+  auto made = read_configuration("node: {data_dir: /d}\nreceive: {listen: http://h:1}\nship: {to: tcp://a:1}\n");
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(made->receive && made->receive->relay);
+  EXPECT_EQ(to_string(made->receive->relay->to.at(0)), "tcp://a:1");
+  EXPECT_EQ(made->receive->relay->state, "/d/receive");
+  made = read_configuration("store: {path: /s}\nreceive: {listen: http://h:1}\n");
+  EXPECT_FALSE(made->receive->relay);
+}
+
 TEST(configuration, every_error_is_told_with_its_place_and_what_was_meant) {
   EXPECT_THAT(
     problems_of("receive:\n  lisen: tcp://h:1\n  max_message_bytes: 1\nstore:\n  path: /s\n  durabilty: os\n"),
@@ -93,6 +103,11 @@ TEST(configuration, each_mistake_has_a_place_and_a_reason) {
          {store + receive + "http: {listen: nowhere}\n", "3:16: http.listen: ", "no address"},
          {store + receive + "---\na: b\n", "4:", "second document"},
          {receive, "1:1: receive: ", "needs a store"},
+         {receive + "ship: {to: tcp://h:2}\n", "1:1: receive: ", "data_dir"},
+         {"node: {data_dir: /d}\nreceive: {listen: [http://h:1, tls://h:2]}\nship: {to: tcp://h:3}\n",
+           "2:32: receive.listen.2: ", "needs a store"},
+         {"node: {data_dir: /d}\nreceive: {listen: http://h:1}\nship: {to: tcp://h:3, buffer: {when_full: shed}}\n",
+           "3:1: ship: ", "never dropped"},
          {store, "1:1: store: ", "nothing comes in"},
          {store + "receive: {listen: []}\n", "2:19: receive.listen: ", "empty"},
          {store + "receive: {listen: ftp://h:1}\n", "2:19: receive.listen: ", "ftp"},

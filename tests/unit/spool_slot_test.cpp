@@ -58,6 +58,25 @@ TEST_F(spool_slots, in_which_something_is_left_come_first) {
   EXPECT_EQ(last->folder, "/state/spool");
 }
 
+TEST_F(spool_slots, are_taken_only_while_something_is_left_in_them_where_that_is_asked_for) {
+  auto take_left = [this] { return take_left_spool(files, "/state", {.max_bytes = 16 * 1024 * 1024}, start); };
+  auto first = take(), second = take(), third = take();
+  ASSERT_TRUE(first && second && third);
+  leave_something(std::move(*second));
+  leave_something(std::move(*third));
+  ASSERT_TRUE(first->opened->clear());
+  first = fail(errc::none, "");
+  auto left = take_left();
+  ASSERT_TRUE(left && *left);
+  EXPECT_EQ((*left)->folder, "/state/spool-2");
+  auto more = take_left();
+  ASSERT_TRUE(more && *more);
+  EXPECT_EQ((*more)->folder, "/state/spool-3");
+  auto nothing = take_left();
+  ASSERT_TRUE(nothing);
+  EXPECT_FALSE(*nothing);
+}
+
 TEST_F(spool_slots, belong_to_their_process_while_the_folder_is_not_open) {
   auto first = take();
   ASSERT_TRUE(first);
