@@ -83,6 +83,8 @@ struct api_intake_actor_state {
       queue_.end_pass(pass, at_hand_.records.batch->position());
     if (all && at_hand_.is_stopped)
       end();
+    else if (all && queue_.is_filling())
+      run_on(self_, [this] { take_in(); });
     else if (all && at_hand_.taken_records != taken_before)
       come_back();
     else if (all && !queue_.rest())

@@ -210,11 +210,18 @@ void submission_queue::attach(std::function<void()> wake) {
   wake_();
 }
 
-submission_queue::pass submission_queue::begin_pass() const {
-  return {last_flush_, open_flushes_ > 0};
+submission_queue::pass submission_queue::begin_pass() {
+  if (!is_pass_over())
+    return pass_;
+  pass_ = {last_flush_, open_flushes_ > 0};
+  update_rings();
+  for (auto& ring : taken_rings_)
+    ring->pass_end = ring->end();
+  next_ring_ = 0;
+  return pass_;
 }
 
-std::vector<std::shared_ptr<thread_ring>>& submission_queue::rings_to_take() {
+void submission_queue::update_rings() {
   auto is_done = [](auto& ring) { return ring->is_abandoned() && ring->empty(); };
   if (rings_have_changed_.exchange(false) || std::ranges::any_of(taken_rings_, is_done)) {
     std::lock_guard guard{mutex_};
@@ -226,7 +233,11 @@ std::vector<std::shared_ptr<thread_ring>>& submission_queue::rings_to_take() {
     });
     taken_rings_ = rings_;
   }
-  return taken_rings_;
+}
+
+bool submission_queue::is_filling() const {
+  auto is_filled = [](auto& ring) { return ring->used_bytes() > ring->capacity() / 4; };
+  return waiting_threads_ > 0 || std::ranges::any_of(taken_rings_, is_filled);
 }
 
 void submission_queue::give_room() {

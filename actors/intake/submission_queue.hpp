@@ -39,6 +39,7 @@ struct thread_ring : submission_ring {
   using submission_ring::submission_ring;
 
   std::atomic<std::uint64_t> records = 0, bytes = 0, full = 0, refused = 0;
+  std::uint64_t pass_end = 0; ///< For who takes.
 };
 
 /// Where threads of a program leave records, and where an intake takes them. It outlives the actor that does, so that
@@ -76,27 +77,31 @@ public:
   /// Calls `wake` when something comes after nothing was there, and at once.
   void attach(std::function<void()> wake);
 
-  /// What a pass over all rings has to answer.
+  /// A pass takes what was in the rings when it began, in as many steps as it needs: what comes meanwhile is left to
+  /// the next one, so that each ends however much comes.
   struct pass {
     std::uint64_t last_flush = 0; ///< Newest that was asked for when it began.
     bool asks = false;            ///< Whether it has to be answered.
   };
-  pass begin_pass() const;
+  /// The pass at hand, or a new one if that has come to its end.
+  pass begin_pass();
 
   /// Calls `take` with one record after the other, in the order of each thread, until it returns false. Returns whether
-  /// all are taken that were there at the beginning.
+  /// the pass has come to its end.
   template <class Take>
   bool take(record_view& view, Take take) {
-    auto& rings = rings_to_take();
-    for (auto left = rings.size(); left > 0; --left, ++next_ring_)
-      if (!rings[next_ring_ % rings.size()]->take(view, take))
-        return give_room(), false;
+    auto taken_all = [&](thread_ring& ring) { return ring.take(ring.pass_end, view, take); };
+    while (next_ring_ < taken_rings_.size() && taken_all(*taken_rings_[next_ring_]))
+      ++next_ring_;
     give_room();
-    return true;
+    return is_pass_over();
   }
 
   /// All that was there when the pass began lies before `position` of the stream.
   void end_pass(const pass& which, std::uint64_t position);
+
+  /// Whether threads are about to run out of room.
+  bool is_filling() const;
 
   /// Asks to be woken. Returns false if something has come meanwhile.
   bool rest();
@@ -118,7 +123,8 @@ private:
   std::shared_ptr<thread_ring> make_ring();
   bool wait_and_push(thread_ring& ring, const record& x, std::size_t bytes);
   void wake_if_idle();
-  std::vector<std::shared_ptr<thread_ring>>& rings_to_take();
+  void update_rings();
+  bool is_pass_over() const noexcept { return next_ring_ == taken_rings_.size(); }
   void give_room();
   submission_counts sum_of_rings() const;
   delivery_watch& watch(stage which) { return which == stage::spooled ? spooled_ : received_; }
@@ -142,7 +148,8 @@ private:
 
   // Only for the intake.
   std::vector<std::shared_ptr<thread_ring>> taken_rings_;
-  std::size_t next_ring_ = 0;
+  std::size_t next_ring_ = 0; ///< Of the pass.
+  pass pass_;
   std::uint64_t told_dropped_ = 0;
 };
 

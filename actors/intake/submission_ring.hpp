@@ -34,21 +34,25 @@ public:
   /// Whether there was room. Needs `bytes == bytes_of(x)`, `x.time` and at most `max_record_bytes()`. For one thread.
   bool push(const record& x, std::size_t bytes) noexcept;
 
-  bool empty() const noexcept { return head_.load() == tail_.load(); }
+  std::size_t used_bytes() const noexcept { return static_cast<std::size_t>(head_.load() - tail_.load()); }
+  bool empty() const noexcept { return used_bytes() == 0; }
+  std::size_t capacity() const noexcept { return capacity_; }
 
-  /// Calls `take` with one record after the other, until it returns false or there are no more of those that were
-  /// there at the beginning. The view holds until `take` returns. Returns whether all were taken. For one thread.
+  /// Behind what has been pushed so far.
+  std::uint64_t end() const noexcept { return head_.load(); }
+
+  /// Calls `take` with one record after the other, until it returns false or there are no more before `end`. The view
+  /// holds until `take` returns. Returns whether all were taken. For one thread.
   template <class Take>
-  bool take(record_view& view, Take take) {
-    auto head = head_.load();
+  bool take(std::uint64_t end, record_view& view, Take take) {
     auto tail = tail_.load(std::memory_order_relaxed);
-    while (tail != head) {
+    while (tail != end) {
       auto bytes = read(tail, view);
       auto goes_on = bytes == 0 || take(view);
       tail += bytes == 0 ? capacity_ - tail % capacity_ : bytes;
       tail_.store(tail);
       if (!goes_on)
-        return tail == head;
+        return tail == end;
     }
     return true;
   }

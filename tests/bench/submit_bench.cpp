@@ -65,6 +65,7 @@ public:
 private:
   void take_all() {
     std::lock_guard guard{mutex_};
+    queue_.begin_pass();
     queue_.take(view_, [](const record_view& x) {
       benchmark::DoNotOptimize(x.body.data());
       return true;

@@ -3,6 +3,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -32,7 +33,7 @@ std::string text_of(const record_view& x) {
 std::vector<std::string> drain(submission_ring& from) {
   std::vector<std::string> found;
   record_view view;
-  EXPECT_TRUE(from.take(view, [&](const record_view& x) {
+  EXPECT_TRUE(from.take(from.end(), view, [&](const record_view& x) {
     found.push_back(text_of(x));
     return true;
   }));
@@ -66,7 +67,7 @@ TEST(submission_ring, gives_back_what_was_pushed) {
   std::vector<record_view> found;
   record_view view;
   std::size_t taken = 0;
-  EXPECT_TRUE(ring.take(view, [&](const record_view& x) {
+  EXPECT_TRUE(ring.take(ring.end(), view, [&](const record_view& x) {
     if (taken++ == 0) {
       EXPECT_EQ(x.body, pushed.body);
       EXPECT_EQ(x.level, severity::alert);
@@ -91,7 +92,7 @@ TEST(submission_ring, is_full_and_takes_more_once_something_is_taken) {
     ++pushed;
   EXPECT_EQ(pushed, submission_ring::least_bytes / bytes);
   record_view view;
-  EXPECT_FALSE(ring.take(view, [](const record_view&) { return false; }));
+  EXPECT_FALSE(ring.take(ring.end(), view, [](const record_view&) { return false; }));
   EXPECT_EQ(drain(ring).size(), pushed - 1);
   EXPECT_TRUE(ring.push(make_record(body), bytes));
 }
@@ -127,7 +128,7 @@ TEST(submission_ring, keeps_order_and_content_between_two_threads) {
   std::mt19937_64 random{seed + 1};
   record_view view;
   for (std::uint64_t taken = 0; taken < records;)
-    ring.take(view, [&](const record_view& x) {
+    ring.take(ring.end(), view, [&](const record_view& x) {
       EXPECT_EQ(x.body, expected.next());
       ++taken;
       return random() % 16 != 0;
@@ -276,6 +277,36 @@ TEST(submission_queue, does_not_flush_what_was_not_taken) {
   EXPECT_FALSE(queue.flush(submission_queue::stage::received, submission_queue::clock::time_point::max()));
   EXPECT_EQ(queue.submit(make_record("x")), errc::shutting_down);
   EXPECT_EQ(queue.failure()->message, "a test");
+}
+
+TEST(submission_queue, flushes_though_more_comes_than_is_taken) {
+  submission_queue queue{{}};
+  for (auto i = 0; i < 10; ++i)
+    EXPECT_EQ(queue.submit(make_record("before")), errc::none);
+  std::atomic<bool> has_returned = false;
+  std::jthread flushing{[&] {
+    EXPECT_TRUE(queue.flush(submission_queue::stage::received, submission_queue::clock::now() + 1h));
+    has_returned = true;
+  }};
+  record_view view;
+  std::uint64_t taken = 0;
+  for (auto rounds = 0; !has_returned;) {
+    std::ignore = queue.submit(make_record("meanwhile"));
+    auto pass = queue.begin_pass();
+    auto all = queue.take(view, [&](const record_view&) {
+      ++taken;
+      return false;
+    });
+    queue.mark(taken, taken);
+    queue.reach(submission_queue::stage::received, taken);
+    if (all && pass.asks)
+      queue.end_pass(pass, taken);
+    if (pass.asks && ++rounds == 1000)
+      queue.fail({errc::timed_out, "the flush does not return"});
+    if (!pass.asks || rounds > 100)
+      std::this_thread::yield();
+  }
+  EXPECT_GE(taken, 10);
 }
 
 TEST(submission_queue, keeps_counting_what_threads_that_have_ended_have_submitted) {
