@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "deploy/operations.hpp"
+#include "actors/spool/spool_slot.hpp"
 #include "deploy/http_lane.hpp"
+#include "deploy/operations.hpp"
 #include "deploy/transform_configuration.hpp"
 #include "transport/file_system.hpp"
 
@@ -216,8 +217,9 @@ private:
     in.require("listen", "missing: URLs to listen on, as tcp://127.0.0.1:7070");
     in.list("listen", to.listen, parse_listen_address);
     for (auto x = to.listen.begin(); x != to.listen.end(); ++x)
-      if (x->port != 0 && std::find(to.listen.begin(), x, *x) != x)
-        in.complain(in.place_of("listen"), in.key_of("listen"), fmt::format("{} is given twice", to_string(*x)));
+      if (std::any_of(to.listen.begin(), x, [&x](auto& y) { return have_same_address(*x, y); }))
+        in.complain(
+          in.place_of("listen"), in.key_of("listen"), fmt::format("the address of {} is given twice", to_string(*x)));
     in.value("max_connections", to.pipeline.acceptor.max_connections, parse_number<std::size_t>(1, 1'000'000));
     in.value("max_message_bytes", to.ingest.max_message_bytes, parse_message_size);
     in.value("lines", to.ingest.lines, parse_line_form);
@@ -261,7 +263,7 @@ private:
     demand(!relays || !drops(ship_.overload.policy), "ship",
       "what is received and passed on is never dropped: when_full can only be block or spill");
     if (relays)
-      relay();
+      relay(top);
     if (!top.has("sources") && !top.has("receive") && !top.has("store") && !top.has("ship"))
       top.complain(top.place(), "sources", "there is nothing to run: neither sources nor receive is given");
     for (auto& [name, source] : made_.sources) {
@@ -272,9 +274,13 @@ private:
   }
 
   /// What comes in goes where the sources go.
-  void relay() {
+  void relay(section_reader& top) {
     auto& to = made_.receive->relay.emplace(ship_);
     to.state = data_dir_ / "receive";
+    constexpr auto most = spool_slot::max_slots;
+    if (made_.receive->listen.size() > most)
+      top.complain(top.place_of("receive"), "receive.listen",
+        fmt::format("without a store there can be {} listeners, for each needs a spool", most));
     for (auto& [key, setting] : found_.settings) {
       if (!key.starts_with("receive.listen"))
         continue;

@@ -63,6 +63,11 @@ bool takes_frames(const endpoint& listener) {
   return !is_ingest_scheme(listener.scheme) && !is_http_scheme(listener.scheme);
 }
 
+bool have_same_address(const endpoint& a, const endpoint& b) {
+  auto is_datagram = [](auto& x) { return x.scheme.ends_with("udp"); };
+  return a.port != 0 && a.port == b.port && a.host == b.host && is_datagram(a) == is_datagram(b);
+}
+
 tl::expected<std::unique_ptr<receive_node>, startup_error> receive_node::open(
   actor_process& process, receive_options options) {
   auto& env = process.env();
@@ -147,20 +152,23 @@ std::optional<startup_error> receive_node::prepare(receive_options next, const l
   auto& [options, ended, opened] = prepared_.emplace(std::move(next), changes.removed);
   if (auto failure = equip(process_, options, &options_))
     return failure;
-  // What is most likely to fail comes first.
-  std::vector<std::pair<endpoint, endpoint>> wanted;
-  for (auto& x : changes.added)
-    wanted.emplace_back(x, x);
-  for (auto& [old, by] : changes.replaced) {
-    auto running = std::ranges::find(lanes_, old, &lane::wanted);
-    wanted.emplace_back(by, endpoint{by.scheme, by.host, running->local.port});
-    ended.push_back(old);
-  }
-  for (auto& [as, where] : wanted) {
-    auto made = listen(options, as, where, true);
+  auto open = [&, &options = options, &opened = opened](
+                const endpoint& wanted, const endpoint& where, bool takes_over) -> std::optional<startup_error> {
+    auto made = listen(options, wanted, where, takes_over);
     if (!made)
       return made.error();
     opened.push_back(std::move(*made));
+    return std::nullopt;
+  };
+  // What is most likely to fail comes first.
+  for (auto& x : changes.added)
+    if (auto failure = open(x, x, left_.contains({x.host, x.port})))
+      return failure;
+  for (auto& [old, by] : changes.replaced) {
+    auto running = std::ranges::find(lanes_, old, &lane::wanted);
+    if (auto failure = open(by, {by.scheme, by.host, running->local.port}, true))
+      return failure;
+    ended.push_back(old);
   }
   return std::nullopt;
 }
@@ -194,6 +202,7 @@ std::vector<running_pipeline> receive_node::undo() {
 std::vector<running_pipeline> receive_node::close(std::vector<lane> lanes) {
   std::vector<running_pipeline> left;
   for (auto& x : lanes) {
+    left_.emplace(x.local.host, x.local.port);
     if (x.pipeline)
       left.push_back(std::move(*x.pipeline));
     else if (x.links) {

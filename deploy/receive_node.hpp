@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,9 @@ endpoint local_store();
 
 /// Whether it is for frames, as opposed to what other software speaks.
 bool takes_frames(const endpoint& listener);
+
+/// Whether both are for one port of one protocol.
+bool have_same_address(const endpoint& a, const endpoint& b);
 
 /// Listeners, and the store that takes their records, unless they go on to another node.
 class receive_node {
@@ -97,6 +101,7 @@ private:
   receive_pipeline_actor pipeline_; ///< Null without a store.
   std::vector<lane> lanes_;         ///< What they take comes to the store through `local_store`.
   std::uint64_t last_lane_ = 0;
+  std::set<std::pair<std::string, std::uint16_t>> left_; ///< Addresses of former listeners, which may still be closing.
   std::optional<change> prepared_;
 };
 

@@ -40,14 +40,6 @@ text_place place_of(const settings& in, std::string key) {
   }
 }
 
-bool uses_datagrams(const endpoint& x) {
-  return x.scheme.ends_with("udp");
-}
-
-bool may_share_socket(const endpoint& a, const endpoint& b) {
-  return a.port != 0 && a.port == b.port && a.host == b.host && uses_datagrams(a) == uses_datagrams(b);
-}
-
 class planner {
 public:
   planner(const configuration& present, const configuration& next)
@@ -100,7 +92,7 @@ private:
     auto old = present_.receive ? present_.receive->listen : std::vector<endpoint>{};
     auto wanted = next_.receive ? next_.receive->listen : std::vector<endpoint>{};
     match(old, wanted, std::equal_to{});
-    match(old, wanted, may_share_socket);
+    match(old, wanted, have_same_address);
     plan_.listeners.removed = std::move(old);
     plan_.listeners.added = std::move(wanted);
   }

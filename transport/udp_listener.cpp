@@ -87,8 +87,8 @@ private:
 
   /// Whichever of the two reads what follows a gap, it is counted once.
   int share(const listening_sockets::share& present) {
-    if (present.with)
-      dropped_ = std::static_pointer_cast<reader>(present.with)->dropped_;
+    if (auto other = std::dynamic_pointer_cast<reader>(present.with))
+      dropped_ = other->dropped_;
     return present.descriptor;
   }
 
