@@ -10,6 +10,7 @@
 
 #include "actors/stats/metrics.hpp"
 #include "actors/stats/stats_aggregator.hpp"
+#include "deploy/configuration_reader.hpp"
 #include "deploy/http_lane.hpp"
 #include "deploy/ship_outcome.hpp"
 #include "messages/counted.hpp"
@@ -254,10 +255,16 @@ exit_code receive_node::drain(std::string_view verb, signal_wait* signals, time_
 }
 
 expected<endpoint> parse_listen_address(std::string_view url) {
-  auto parsed = parse_endpoint(url);
-  if (parsed && !takes_frames(*parsed))
-    return parsed;
-  return parse_link_endpoint(url);
+  static const std::vector<std::string> schemes{
+    "tcp", "tls", "udp", "syslog+tcp", "syslog+tls", "syslog+udp", "lines+tcp", "http", "https"};
+  auto end = url.find("://");
+  auto scheme = url.substr(0, end);
+  if (end == url.npos || std::ranges::find(schemes, scheme) != schemes.end())
+    return parse_endpoint(url);
+  auto meant = suggest(scheme, schemes);
+  return fail(errc::invalid_argument,
+    meant.empty() ? fmt::format("{}: unknown scheme '{}'; there are {}", url, scheme, fmt::join(schemes, ", "))
+                  : fmt::format("{}: unknown scheme '{}'; did you mean '{}'?", url, scheme, meant));
 }
 
 expected<std::uint64_t> parse_segment_size(std::string_view text) {
