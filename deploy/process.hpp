@@ -14,7 +14,7 @@
 #include "transport/datagram_tally.hpp"
 #include "transport/executor.hpp"
 #include "transport/posix_file_system.hpp"
-#include "transport/tcp_network.hpp"
+#include "transport/socket_network.hpp"
 #include "transport/tls_contexts.hpp"
 
 namespace sluice {
@@ -40,7 +40,7 @@ public:
 private:
   posix_file_system files_;
   std::unique_ptr<executor> io_;
-  tcp_network network_;
+  socket_network network_;
   environment env_;
 };
 

@@ -12,7 +12,7 @@
 #include "transport/intake.hpp"
 
 /// The seam between actors and the network. Actors see links that carry whole messages; bytes, sockets and
-/// deadlines are the implementation's. Real: transport/tcp_network.hpp. Simulated: tests/support/.
+/// deadlines are the implementation's. Real: transport/socket_network.hpp. Simulated: tests/support/.
 
 namespace sluice {
 

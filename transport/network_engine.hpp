@@ -9,8 +9,8 @@
 
 #include "transport/datagram_slots.hpp"
 #include "transport/datagram_tally.hpp"
+#include "transport/link_connection.hpp"
 #include "transport/listening_sockets.hpp"
-#include "transport/tcp_connection.hpp"
 #include "transport/tls_contexts.hpp"
 
 namespace sluice {

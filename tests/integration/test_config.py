@@ -88,5 +88,6 @@ store: {{path: {store}}}
     node.errors.wait_for("streaming")
     node.signal(signal.SIGHUP)
     node.errors.wait_for("SIGHUP: .*node.yaml is taken: sources and listeners stay as they are")
+    sluice.await_count(store, 2)
     assert node.stop() == 0, node
     assert_same(sluice.stored(store, source), b"one\ntwo\n")

@@ -106,7 +106,7 @@ protected:
 
   void answer(request_id id, std::string text) { listener_->answer(id, http_text(200, std::move(text))); }
 
-  tcp_network network_;
+  socket_network network_;
   std::shared_ptr<http_recorder> handler_ = std::make_shared<http_recorder>();
   std::unique_ptr<http_listener> listener_;
 };

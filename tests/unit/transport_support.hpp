@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "transport/tcp_network.hpp"
+#include "transport/socket_network.hpp"
 
 namespace sluice::test {
 
@@ -256,7 +256,7 @@ protected:
   }
 
   std::string scheme_ = "tcp";
-  tcp_network network_;
+  socket_network network_;
   accepted_links accepted_;
   std::unique_ptr<listener> listener_;
   std::shared_ptr<recorder> client_ = std::make_shared<recorder>();

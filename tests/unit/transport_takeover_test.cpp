@@ -57,7 +57,7 @@ protected:
   }
 
   accepted_links first_, second_;
-  tcp_network network_;
+  socket_network network_;
 };
 
 } // namespace

@@ -107,7 +107,7 @@ TEST_F(tcp_lifetime_test, a_destroyed_link_flushes_what_was_sent) {
 
 TEST_F(tcp_lifetime_test, a_peer_that_reads_nothing_delays_the_end_by_a_second_at_most) {
   {
-    tcp_network other;
+    socket_network other;
     listen();
     client_link_ = other.connect(listener_->local(), {});
     client_link_->start(client_);
@@ -121,7 +121,7 @@ TEST_F(tcp_lifetime_test, a_peer_that_reads_nothing_delays_the_end_by_a_second_a
 }
 
 TEST_F(tcp_lifetime_test, links_and_listeners_that_outlive_their_network_are_mute) {
-  auto other = std::make_unique<tcp_network>();
+  auto other = std::make_unique<socket_network>();
   auto made = other->listen({"tcp", "127.0.0.1", 0}, {}, accepted_.handler());
   ASSERT_TRUE(made);
   auto orphan = other->connect((*made)->local(), {});
@@ -272,7 +272,7 @@ TEST(tcp_listener_test, outlives_a_famine_of_descriptors) {
 #endif
   auto log = log_watch::begin();
   {
-    tcp_network network;
+    socket_network network;
     accepted_links accepted;
     auto made = network.listen({"tcp", "127.0.0.1", 0}, {}, accepted.handler());
     ASSERT_TRUE(made);

@@ -252,7 +252,7 @@ TEST_F(tcp_network_test, a_message_that_trickles_is_given_up) {
 
 TEST_F(tcp_network_test, large_messages_share_one_room_and_give_it_back) {
   constexpr std::size_t mib = 1 << 20;
-  tcp_network small{10 * mib};
+  socket_network small{10 * mib};
   auto made = small.listen({"tcp", "127.0.0.1", 0}, {}, accepted_.handler());
   ASSERT_TRUE(made);
   listener_ = std::move(*made);

@@ -138,7 +138,7 @@ protected:
 
   temporary_folder folder_;
   test_authority authority_{folder_, "authority"};
-  tcp_network network_;
+  socket_network network_;
   std::shared_ptr<listening> handler_ = std::make_shared<listening>();
   std::unique_ptr<intake_listener> listener_;
   std::shared_ptr<const tls_context> client_ = tls_context::open({.ca = authority_.file()}, tls_side::client).value();

@@ -80,7 +80,7 @@ protected:
   }
 
   std::shared_ptr<counting_handler> handler_ = std::make_shared<counting_handler>();
-  tcp_network network_;
+  socket_network network_;
   std::unique_ptr<intake_listener> listener_;
   raw_socket sender_{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 };

@@ -1,13 +1,13 @@
-#include "transport/tcp_network.hpp"
+#include "transport/socket_network.hpp"
 
 #include <fmt/format.h>
 
 #include "transport/http_server.hpp"
+#include "transport/link_connection.hpp"
 #include "transport/local_links.hpp"
 #include "transport/network_engine.hpp"
 #include "transport/tcp_acceptor.hpp"
 #include "transport/tcp_byte_listener.hpp"
-#include "transport/tcp_connection.hpp"
 #include "transport/udp_listener.hpp"
 #include "transport/udp_port.hpp"
 
@@ -15,12 +15,12 @@ namespace sluice {
 
 namespace {
 
-class tcp_link final : public link {
+class socket_link final : public link {
 public:
-  tcp_link(std::shared_ptr<network_engine> owner, std::shared_ptr<tcp_connection> connection)
+  socket_link(std::shared_ptr<network_engine> owner, std::shared_ptr<link_connection> connection)
     : engine_{std::move(owner)}, connection_{std::move(connection)} {}
 
-  ~tcp_link() override { connection_->release(); }
+  ~socket_link() override { connection_->release(); }
 
   void start(std::shared_ptr<link_handler> handler) override { connection_->start(std::move(handler)); }
   std::size_t send(link_message message) override { return connection_->send(std::move(message)); }
@@ -29,7 +29,7 @@ public:
 
 private:
   std::shared_ptr<network_engine> engine_;
-  std::shared_ptr<tcp_connection> connection_;
+  std::shared_ptr<link_connection> connection_;
 };
 
 class tcp_listener final : public listener {
@@ -59,21 +59,21 @@ private:
 
 std::unique_ptr<link> make_link(const std::shared_ptr<network_engine>& engine, link_side side, lane_socket stream,
   endpoint peer, const link_options& options) {
-  return std::make_unique<tcp_link>(
-    engine, std::make_shared<tcp_connection>(side, std::move(stream), std::move(peer), options, engine->room));
+  return std::make_unique<socket_link>(
+    engine, std::make_shared<link_connection>(side, std::move(stream), std::move(peer), options, engine->room));
 }
 
 } // namespace
 
-tcp_network::tcp_network(std::size_t max_large_message_bytes)
+socket_network::socket_network(std::size_t max_large_message_bytes)
   : engine_{std::make_shared<network_engine>(max_large_message_bytes)}, local_{std::make_shared<local_links>(engine_)} {
 }
 
-tcp_network::~tcp_network() {
+socket_network::~socket_network() {
   engine_->stop();
 }
 
-std::unique_ptr<link> tcp_network::connect(const endpoint& peer, const link_options& options) {
+std::unique_ptr<link> socket_network::connect(const endpoint& peer, const link_options& options) {
   if (peer.scheme == "local")
     return local_->connect(peer);
   auto stream = peer.scheme == "udp" ? lane_socket{std::make_shared<udp_stream>(*engine_)}
@@ -81,7 +81,7 @@ std::unique_ptr<link> tcp_network::connect(const endpoint& peer, const link_opti
   return make_link(engine_, link_side::shipper, std::move(stream), peer, options);
 }
 
-expected<std::unique_ptr<listener>> tcp_network::listen(
+expected<std::unique_ptr<listener>> socket_network::listen(
   const endpoint& where, const link_options& options, accept_handler on_accept) {
   if (where.scheme == "local")
     return local_->listen(where, std::move(on_accept));
@@ -108,25 +108,25 @@ expected<std::unique_ptr<listener>> tcp_network::listen(
     });
 }
 
-tls_contexts& tcp_network::tls() noexcept {
+tls_contexts& socket_network::tls() noexcept {
   return *engine_->tls;
 }
 
-datagram_tally& tcp_network::datagrams() noexcept {
+datagram_tally& socket_network::datagrams() noexcept {
   return engine_->datagrams;
 }
 
-expected<std::unique_ptr<intake_listener>> tcp_network::listen(
+expected<std::unique_ptr<intake_listener>> socket_network::listen(
   const endpoint& where, const byte_options& options, std::shared_ptr<byte_handler> handler) {
   return tcp_byte_listener::open(engine_, where, options, std::move(handler));
 }
 
-expected<std::unique_ptr<intake_listener>> tcp_network::listen(
+expected<std::unique_ptr<intake_listener>> socket_network::listen(
   const endpoint& where, const datagram_options& options, std::shared_ptr<datagram_handler> handler) {
   return udp_listener::open(engine_, where, options, std::move(handler));
 }
 
-expected<std::unique_ptr<http_listener>> tcp_network::listen(
+expected<std::unique_ptr<http_listener>> socket_network::listen(
   const endpoint& where, const http_options& options, std::shared_ptr<http_handler> handler) {
   return http_server::open(engine_, where, options, std::move(handler));
 }

@@ -1,4 +1,4 @@
-#include "transport/tcp_connection.hpp"
+#include "transport/link_connection.hpp"
 
 #include <algorithm>
 #include <array>
@@ -38,31 +38,31 @@ std::string without_scheme(const endpoint& where) {
 
 } // namespace
 
-tcp_connection::tcp_connection(
+link_connection::link_connection(
   link_side side, lane_socket stream, endpoint peer, const link_options& options, std::shared_ptr<large_messages> room)
   : stream_{std::move(stream)}, timer_{stream_.get_executor()}, remote_{std::move(peer)},
     peer_name_{without_scheme(remote_)}, options_{options}, side_{side}, decoder_{other_side(side)}, room_{std::move(
                                                                                                        room)} {}
 
-tcp_connection::~tcp_connection() {
+link_connection::~link_connection() {
   room_->bytes -= taken_;
 }
 
 template <class Action>
-void tcp_connection::post(Action action) {
+void link_connection::post(Action action) {
   asio::post(stream_.get_executor(), [self = shared_from_this(), action = std::move(action)]() mutable { action(); });
 }
 
 /// The io_context's run returns only once all that was spawned has ended: that is where it is joined.
 template <class T>
-void tcp_connection::spawn(awaitable<T> work) {
+void link_connection::spawn(awaitable<T> work) {
   asio::co_spawn(stream_.get_executor(), std::move(work), [](std::exception_ptr failure) {
     if (failure)
       std::rethrow_exception(failure);
   });
 }
 
-void tcp_connection::start(std::shared_ptr<link_handler> handler) {
+void link_connection::start(std::shared_ptr<link_handler> handler) {
   handler_.open(std::move(handler));
   post([this] {
     if (phase_ == phase::idle)
@@ -70,14 +70,14 @@ void tcp_connection::start(std::shared_ptr<link_handler> handler) {
   });
 }
 
-std::size_t tcp_connection::send(link_message message) {
+std::size_t link_connection::send(link_message message) {
   auto next = outgoing::of(std::move(message));
   auto bytes = next.size();
   post([this, next = std::move(next)]() mutable { push(std::move(next)); });
   return bytes;
 }
 
-void tcp_connection::grant(std::size_t bytes) {
+void link_connection::grant(std::size_t bytes) {
   post([this, bytes] {
     if (credit_ <= 0)
       last_heard_ = clock::now();
@@ -88,7 +88,7 @@ void tcp_connection::grant(std::size_t bytes) {
   });
 }
 
-void tcp_connection::release() {
+void link_connection::release() {
   handler_.shut();
   post([this] {
     if (phase_ == phase::open)
@@ -100,7 +100,7 @@ void tcp_connection::release() {
 
 // -- opening ----------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> tcp_connection::run(self_ptr self) {
+asio::awaitable<void> link_connection::run(self_ptr self) {
   enter(phase::connecting, options_.connect_timeout);
   spawn(watch(self));
   expected<void> done;
@@ -131,7 +131,7 @@ asio::awaitable<void> tcp_connection::run(self_ptr self) {
   write_on();
 }
 
-asio::awaitable<expected<void>> tcp_connection::connect() {
+asio::awaitable<expected<void>> link_connection::connect() {
   if (!is_link_scheme(remote_.scheme))
     co_return fail(about(errc::invalid_argument, "unknown scheme; links go over tcp, tls and udp"));
   error_code not_numeric;
@@ -153,7 +153,7 @@ asio::awaitable<expected<void>> tcp_connection::connect() {
   co_return expected<void>{};
 }
 
-asio::awaitable<expected<void>> tcp_connection::secure() {
+asio::awaitable<expected<void>> link_connection::secure() {
   if (!options_.tls)
     co_return fail(about(errc::invalid_argument, "nothing is said of whom TLS is to trust"));
   if (auto begun = stream_.secure(*options_.tls, remote_.host); !begun)
@@ -166,7 +166,7 @@ asio::awaitable<expected<void>> tcp_connection::secure() {
   co_return expected<void>{};
 }
 
-asio::awaitable<expected<void>> tcp_connection::greet() {
+asio::awaitable<expected<void>> link_connection::greet() {
   error_code failure;
   if (side_ == link_side::shipper)
     failure = co_await write_preface();
@@ -187,7 +187,7 @@ asio::awaitable<expected<void>> tcp_connection::greet() {
   co_return expected<void>{};
 }
 
-asio::awaitable<error_code> tcp_connection::write_preface() {
+asio::awaitable<error_code> link_connection::write_preface() {
   auto ours = preface();
   auto [failure, sent] = co_await asio::async_write(stream_, asio::buffer(ours.data(), ours.size()), as_result);
   co_return failure;
@@ -195,13 +195,13 @@ asio::awaitable<error_code> tcp_connection::write_preface() {
 
 // -- time -------------------------------------------------------------------------------------------------------------
 
-void tcp_connection::enter(phase next, clock::duration deadline) {
+void link_connection::enter(phase next, clock::duration deadline) {
   phase_ = next;
   deadline_ = clock::now() + deadline;
   timer_.cancel();
 }
 
-asio::awaitable<void> tcp_connection::watch(self_ptr self) {
+asio::awaitable<void> link_connection::watch(self_ptr self) {
   while (phase_ != phase::closed) {
     timer_.expires_at(next_check());
     co_await timer_.async_wait(as_result);
@@ -210,14 +210,14 @@ asio::awaitable<void> tcp_connection::watch(self_ptr self) {
   }
 }
 
-tcp_connection::clock::time_point tcp_connection::next_check() const {
+link_connection::clock::time_point link_connection::next_check() const {
   if (phase_ != phase::open)
     return deadline_;
   return std::min({last_heard_ + options_.silence_timeout, last_sent_ + options_.heartbeat_interval,
     clock::now() + options_.message_timeout});
 }
 
-void tcp_connection::check(clock::time_point now) {
+void link_connection::check(clock::time_point now) {
   if (phase_ != phase::open) {
     if (now >= deadline_)
       expire();
@@ -238,7 +238,7 @@ void tcp_connection::check(clock::time_point now) {
   }
 }
 
-void tcp_connection::expire() {
+void link_connection::expire() {
   switch (phase_) {
   case phase::connecting:
     return lose(about(errc::unreachable, fmt::format("no connection within {} ms", options_.connect_timeout.count())));
@@ -255,14 +255,14 @@ void tcp_connection::expire() {
 
 // -- reading ----------------------------------------------------------------------------------------------------------
 
-void tcp_connection::read_on() {
+void link_connection::read_on() {
   if (reading_ || !may_read())
     return;
   reading_ = true;
   spawn(read_loop(shared_from_this()));
 }
 
-asio::awaitable<void> tcp_connection::read_loop(self_ptr) {
+asio::awaitable<void> link_connection::read_loop(self_ptr) {
   while (may_read()) {
     if (phase_ != phase::open)
       forget_input();
@@ -279,7 +279,7 @@ asio::awaitable<void> tcp_connection::read_loop(self_ptr) {
   reading_ = false;
 }
 
-void tcp_connection::consume(std::size_t bytes) {
+void link_connection::consume(std::size_t bytes) {
   if (decoder_.at_boundary())
     message_began_ = last_heard_;
   auto complete = decoder_.fed(bytes);
@@ -303,7 +303,7 @@ void tcp_connection::consume(std::size_t bytes) {
 
 /// Takes room for a large message that is being read or has overdrawn the credit, and gives back what is no longer
 /// needed. Returns whether what was taken more was there.
-bool tcp_connection::find_room() {
+bool link_connection::find_room() {
   auto overdrawn = static_cast<std::size_t>(std::max<std::int64_t>(-credit_, 0));
   auto needed = std::max({decoder_.capacity(), overdrawn, usual_message_bytes}) - usual_message_bytes;
   auto taken = std::exchange(taken_, needed);
@@ -312,12 +312,12 @@ bool tcp_connection::find_room() {
 }
 
 /// Gives back what a message took that will not be completed. Only while no read is under way into it.
-void tcp_connection::forget_input() {
+void link_connection::forget_input() {
   decoder_ = message_decoder{other_side(side_)};
   room_->bytes -= std::exchange(taken_, 0);
 }
 
-void tcp_connection::read_ended(const error_code& why) {
+void link_connection::read_ended(const error_code& why) {
   if (phase_ == phase::closing) {
     peer_ended_ = true;
     if (flushed_ || why != asio::error::eof)
@@ -332,34 +332,34 @@ void tcp_connection::read_ended(const error_code& why) {
 
 // -- writing ----------------------------------------------------------------------------------------------------------
 
-tcp_connection::outgoing tcp_connection::outgoing::of(link_message message) {
+link_connection::outgoing link_connection::outgoing::of(link_message message) {
   outgoing result{encode_head(message), {}};
   if (auto* body = std::get_if<frame>(&message))
     result.body = std::move(*body);
   return result;
 }
 
-void tcp_connection::push(outgoing next) {
+void link_connection::push(outgoing next) {
   if (phase_ == phase::closing || phase_ == phase::closed)
     return;
   queue_.push_back(std::move(next));
   write_on();
 }
 
-void tcp_connection::push_own(link_message message) {
+void link_connection::push_own(link_message message) {
   auto next = outgoing::of(std::move(message));
   next.own = true;
   push(std::move(next));
 }
 
-void tcp_connection::write_on() {
+void link_connection::write_on() {
   if (writing_ || (phase_ != phase::open && phase_ != phase::closing))
     return;
   writing_ = true;
   spawn(write_loop(shared_from_this()));
 }
 
-asio::awaitable<void> tcp_connection::write_loop(self_ptr) {
+asio::awaitable<void> link_connection::write_loop(self_ptr) {
   while (!queue_.empty()) {
     std::array<asio::const_buffer, 32> parts;
     std::size_t used = 0, messages = 0, bytes = 0;
@@ -386,7 +386,7 @@ asio::awaitable<void> tcp_connection::write_loop(self_ptr) {
     close();
 }
 
-void tcp_connection::written(std::size_t messages) {
+void link_connection::written(std::size_t messages) {
   last_sent_ = clock::now();
   std::size_t bytes = 0;
   for (; messages > 0; --messages) {
@@ -399,21 +399,21 @@ void tcp_connection::written(std::size_t messages) {
 
 // -- ending -----------------------------------------------------------------------------------------------------------
 
-error tcp_connection::about(errc code, std::string_view what) const {
+error link_connection::about(errc code, std::string_view what) const {
   return {code, fmt::format("{}: {}", to_string(remote_), what)};
 }
 
-error tcp_connection::about(const error_code& why) const {
+error link_connection::about(const error_code& why) const {
   auto reason = stream_.explain(why);
   return about(reason.code, reason.message);
 }
 
-void tcp_connection::lose(error reason) {
+void link_connection::lose(error reason) {
   close();
   handler_.pass_last([&reason](link_handler& handler) { handler.on_closed(std::move(reason)); });
 }
 
-void tcp_connection::refuse(const error& reason) {
+void link_connection::refuse(const error& reason) {
   push_own(notice{reason, true});
   linger();
   handler_.pass_last(
@@ -421,14 +421,14 @@ void tcp_connection::refuse(const error& reason) {
 }
 
 /// Lets the peer read to the end: were the connection closed while its data still comes, the reset would overtake ours.
-void tcp_connection::linger() {
+void link_connection::linger() {
   enter(phase::closing, closing_time);
   discarded_.resize(discarded_bytes);
   read_on();
   write_on();
 }
 
-void tcp_connection::close() {
+void link_connection::close() {
   phase_ = phase::closed;
   timer_.cancel();
   stream_.close();

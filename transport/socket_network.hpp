@@ -15,14 +15,14 @@ class tls_contexts;
 ///
 /// Destroying it waits, at most about a second, for destroyed links to send what they still hold. Links and listeners
 /// that outlive it are mute. It must not be destroyed by a handler.
-class tcp_network final : public network {
+class socket_network final : public network {
 public:
   /// What all links together may hold of messages beyond 2 MiB each and beyond the credit that their owners grant. A
   /// link that would need more is closed with `overloaded`.
   static constexpr std::size_t default_large_message_bytes = 256 * 1024 * 1024;
 
-  explicit tcp_network(std::size_t max_large_message_bytes = default_large_message_bytes);
-  ~tcp_network() override;
+  explicit socket_network(std::size_t max_large_message_bytes = default_large_message_bytes);
+  ~socket_network() override;
 
   /// A link to another scheme's endpoint closes with invalid_argument. What is sent before it is open waits; if it is
   /// destroyed before it is open, that is lost.

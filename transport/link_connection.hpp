@@ -29,13 +29,13 @@ struct large_messages {
 /// holds no buffers.
 ///
 /// Beyond its credit it holds one message; of that, what exceeds 2 MiB is taken from the `large_messages` of all.
-class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
+class link_connection : public std::enable_shared_from_this<link_connection> {
 public:
   /// The shipper's is to be connected to `peer` once started, the receiver's was accepted from there.
-  tcp_connection(link_side side, lane_socket stream, endpoint peer, const link_options& options,
+  link_connection(link_side side, lane_socket stream, endpoint peer, const link_options& options,
     std::shared_ptr<large_messages> room);
 
-  ~tcp_connection();
+  ~link_connection();
 
   void start(std::shared_ptr<link_handler> handler);
   std::size_t send(link_message message);
@@ -48,7 +48,7 @@ public:
 
 private:
   using clock = std::chrono::steady_clock;
-  using self_ptr = std::shared_ptr<tcp_connection>;
+  using self_ptr = std::shared_ptr<link_connection>;
   template <class T>
   using awaitable = boost::asio::awaitable<T>;
 
