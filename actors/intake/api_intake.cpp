@@ -81,9 +81,9 @@ struct api_intake_actor_state {
     mark_batches();
     if (all && pass.asks)
       queue_.end_pass(pass, at_hand_.records.batch->position());
-    if (all && at_hand_.is_stopped)
+    if (all && at_hand_.is_stopped && queue_.is_empty())
       end();
-    else if (all && queue_.is_filling())
+    else if (all && (at_hand_.is_stopped || queue_.is_filling()))
       run_on(self_, [this] { take_in(); });
     else if (all && at_hand_.taken_records != taken_before)
       come_back();

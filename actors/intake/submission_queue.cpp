@@ -235,6 +235,10 @@ void submission_queue::update_rings() {
   }
 }
 
+bool submission_queue::is_empty() const {
+  return !rings_have_changed_ && std::ranges::all_of(taken_rings_, [](auto& ring) { return ring->empty(); });
+}
+
 bool submission_queue::is_filling() const {
   auto is_filled = [](auto& ring) { return ring->used_bytes() > ring->capacity() / 4; };
   return waiting_threads_ > 0 || std::ranges::any_of(taken_rings_, is_filled);
@@ -260,11 +264,8 @@ void submission_queue::end_pass(const pass& which, std::uint64_t position) {
 
 bool submission_queue::rest() {
   is_idle_ = true;
-  auto has_more = [this] {
-    auto is_filled = [](auto& ring) { return !ring->empty(); };
-    return open_flushes_ > 0 || rings_have_changed_ || std::ranges::any_of(taken_rings_, is_filled);
-  };
-  return !has_more() || !is_idle_.exchange(false); // who has woken it in between has sent the message
+  auto has_more = open_flushes_ > 0 || !is_empty();
+  return !has_more || !is_idle_.exchange(false); // who has woken it in between has sent the message
 }
 
 std::uint64_t submission_queue::take_dropped() {

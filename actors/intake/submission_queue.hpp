@@ -100,6 +100,9 @@ public:
   /// All that was there when the pass began lies before `position` of the stream.
   void end_pass(const pass& which, std::uint64_t position);
 
+  /// Whether there is nothing to take. A pass may end with more: what has come since it began.
+  bool is_empty() const;
+
   /// Whether threads are about to run out of room.
   bool is_filling() const;
 

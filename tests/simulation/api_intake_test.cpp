@@ -62,7 +62,9 @@ public:
       return (*drained_)->error().message;
     auto counts = queue_->counts();
     if (counts.received != counts.submitted || counts.spooled != counts.submitted)
-      return fmt::format("{} submitted, {} spooled, {} received", counts.submitted, counts.spooled, counts.received);
+      return fmt::format("{} submitted, {} taken, {} spooled, {} received, {} batches held; {}", counts.submitted,
+        state_->taken_records, counts.spooled, counts.received, state_->records.content.batches().size(),
+        check_store());
     world_.run_for(120s);
     return check_store();
   }
@@ -84,9 +86,9 @@ private:
       .max_events = static_cast<std::uint32_t>(1 + world_.random_below(64)),
       .timeout = 100ms};
     config.api_intake->window_bytes = 1 + world_.random_below(64 * 1024);
-    auto state = config.api_intake->state = std::make_shared<api_intake_state>();
-    state->queue = queue_;
-    state->records.content = intake_content{starts_};
+    state_ = config.api_intake->state = std::make_shared<api_intake_state>();
+    state_->queue = queue_;
+    state_->records.content = intake_content{starts_};
     config.ship.epoch = starts_;
     config.ship.on_acked = [queue = queue_, ours = stream.id](const stream_id& id, const stream_point& last) {
       if (id == ours)
@@ -177,6 +179,7 @@ private:
   std::uint64_t starts_ = 0;
   std::unique_ptr<sim_process> process_;
   std::shared_ptr<submission_queue> queue_;
+  std::shared_ptr<api_intake_state> state_;
   ship_pipeline_actor pipeline_;
   std::shared_ptr<std::optional<expected<ship_report>>> drained_;
   std::map<std::uint64_t, std::vector<std::string>> submitted_; ///< By start; what was accepted.
