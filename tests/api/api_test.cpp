@@ -196,8 +196,8 @@ TEST_F(library, does_not_ship_what_it_logs_itself) {
   auto before = spdlog::default_logger();
   auto to = std::make_shared<shipper>(spawn(unreachable()));
   auto logged = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
-  auto logger = std::make_shared<spdlog::logger>(
-    "test", spdlog::sinks_init_list{logged, std::make_shared<spdlog_sink>(to)});
+  auto logger =
+    std::make_shared<spdlog::logger>("test", spdlog::sinks_init_list{logged, std::make_shared<spdlog_sink>(to)});
   logger->set_level(spdlog::level::trace);
   spdlog::set_default_logger(logger);
   {
