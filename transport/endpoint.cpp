@@ -41,6 +41,8 @@ expected<endpoint> parse_endpoint(std::string_view url) {
   rest.remove_prefix(1);
   if (rest.find(':') != rest.npos)
     return not_an_endpoint(url, "an IPv6 address needs brackets");
+  if (rest.find('/') != rest.npos)
+    return not_an_endpoint(url, "it must end with the port, without a path");
   std::uint16_t port = 0;
   auto [end, failure] = std::from_chars(rest.begin(), rest.end(), port);
   if (failure != std::errc{} || end != rest.end())
