@@ -22,7 +22,7 @@ using request_id = std::uint64_t;
 struct http_options {
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_body_bytes = 16 * 1024 * 1024;
-  std::size_t max_held_bytes = 64 * 1024 * 1024; ///< Bodies of all requests that are not answered, whole or not.
+  std::size_t max_held_bytes = 64 * 1024 * 1024; ///< Bodies, whole or not, and answers that are not sent.
   std::size_t max_connections = 10'000;          ///< Further ones are closed at once.
   std::shared_ptr<const tls_context> tls{};      ///< For the scheme `https`.
   std::chrono::milliseconds handshake_timeout{5'000};

@@ -107,7 +107,7 @@ public:
     auto held = std::exchange(held_bytes_, 0);
     on_.waits_for_ = service_.begin(on_.shared_from_this(), {std::move(head), std::move(body_)}, held);
     if (auto answer = co_await on_.await_answer())
-      co_return co_await reply(*answer, true);
+      co_return co_await reply(std::move(*answer), true);
     co_return co_await refuse(http_overloaded("the records were not durable in time; they may be all the same"));
   }
 
@@ -174,7 +174,10 @@ private:
     keeps = keeps && parser_.keep_alive() && !service_.is_finishing();
     auto is_head = parser_.is_header_done() && parser_.get().method() == http::verb::head;
     on_.is_answering_ = true;
-    auto is_sent = co_await on_.write(to_text(answer, keeps, is_head));
+    auto text = to_text(std::exchange(answer, {}), keeps, is_head);
+    service_.hold_answer(text.size());
+    held_bytes_ += text.size();
+    auto is_sent = co_await on_.write(std::move(text));
     on_.is_answering_ = false;
     co_return is_sent&& keeps;
   }

@@ -33,6 +33,9 @@ public:
 
   /// Counts memory of a body. False, and nothing has changed, if all bodies together would take too much.
   bool hold(std::size_t bytes);
+
+  /// Counts memory of an answer, which is never too much, but leaves less for bodies.
+  void hold_answer(std::size_t bytes) { held_bytes_ += bytes; }
   void release(std::size_t bytes) { held_bytes_ -= bytes; }
 
   /// Hands a whole request on; what it holds is released when it is answered.

@@ -12,8 +12,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t max_index_bytes = 255;
 constexpr std::size_t max_id_bytes = 512;
+
+/// Items repeat the name of the index, and may be many times as long as their actions.
+constexpr std::size_t max_items_bytes = 16 * 1024 * 1024;
 
 std::string_view view(json::string_view text) {
   return {text.data(), text.size()};
@@ -43,7 +45,7 @@ verdict judge(const bulk_action& action) {
   constexpr std::string_view bad_argument = "illegal_argument_exception";
   if (action.name != "index" && action.name != "create")
     return refusal{bad_argument, "logs are only added; use index or create"};
-  if (action.index.empty() || action.index.size() > max_index_bytes)
+  if (action.index.empty() || action.index.size() > max_bulk_index_bytes)
     return refusal{bad_argument, "the index needs a name of 1 to 255 bytes"};
   if (action.id.size() > max_id_bytes)
     return refusal{bad_argument, "the id is longer than 512 bytes"};
@@ -67,6 +69,8 @@ public:
       if (action->has_document() && !(document = next_line()))
         return fail(errc::malformed, fmt::format("line {}: the action has no document", line_));
       add(*action, *document);
+      if (items_.size() > max_items_bytes)
+        return fail(errc::too_large, "the answer would take more than 16 MiB; send fewer actions at a time");
     }
     return bulk_outcome{std::move(counts_), fmt::format(R"({{"took":0,"errors":{},"items":[{}]}})", has_errors_, items_)};
   }

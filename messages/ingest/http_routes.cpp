@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "messages/ingest/base64.hpp"
+#include "messages/ingest/bulk_records.hpp"
 
 namespace sluice {
 
@@ -158,7 +159,10 @@ std::variant<ingest_route, http_answer> find_route(const http_head& head) {
     return is_question ? not_allowed(head, "GET, HEAD") : ingest_error(head, 404, "there is nothing at this path");
   if (head.method != "POST" && !(kind == path_kind::bulk && head.method == "PUT"))
     return not_allowed(head, is_question ? "GET, HEAD, POST" : kind == path_kind::bulk ? "POST, PUT" : "POST");
-  if (auto route = route_of(kind, head))
+  auto route = route_of(kind, head);
+  if (route && route->index.size() > max_bulk_index_bytes)
+    return ingest_error(head, 400, fmt::format("the name of an index has no more than {} bytes", max_bulk_index_bytes));
+  if (route)
     return *route;
   return ingest_error(head, 415, fmt::format("records of type `{}` are not taken here", head.content_type));
 }

@@ -84,6 +84,18 @@ TEST_F(ingest_bulk_test, takes_nothing_of_a_body_that_is_no_bulk) {
   }
 }
 
+// Items repeat the index, so that 16 MiB of refused actions made an answer of 15 GB.
+TEST_F(ingest_bulk_test, refuses_a_body_whose_answer_would_take_many_times_its_size) {
+  std::string refused, stored, index(255, 'x');
+  for (int i = 0; i < 70'000; ++i) {
+    refused += "{\"delete\":{}}\n";
+    stored += "{\"index\":{}}\n{}\n";
+  }
+  for (auto& body : {refused, stored})
+    EXPECT_EQ(read(body, index).error().code, errc::too_large);
+  EXPECT_THAT(taken.all, IsEmpty());
+}
+
 TEST_F(ingest_bulk_test, refuses_names_that_are_too_long) {
   auto outcome = read("{\"create\":{\"_index\":\"" + std::string(256, 'x') + "\"}}\n{}\n" +
                       "{\"create\":{\"_id\":\"" + std::string(513, 'x') + "\"}}\n{}\n",

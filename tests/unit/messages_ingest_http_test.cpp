@@ -121,6 +121,11 @@ TEST_F(ingest_http_test, reads_bulk_into_the_index_of_the_path) {
   EXPECT_THAT(broken.body, StartsWith(R"({"error":{"type":"illegal_argument_exception","reason":)"));
 }
 
+TEST_F(ingest_http_test, refuses_an_index_of_the_path_that_is_too_long_by_the_head) {
+  EXPECT_FALSE(endpoints.answer_at_once(head("POST", "/" + std::string(255, 'x') + "/_bulk")));
+  EXPECT_EQ(endpoints.answer_at_once(head("POST", "/" + std::string(256, 'x') + "/_bulk"))->status, 400u);
+}
+
 TEST_F(ingest_http_test, answers_what_clients_ask_before_they_send) {
   for (std::string method : {"GET", "HEAD"})
     for (std::string path : {"/", "/_license", "/_cluster/health", "/_cat/health"}) {

@@ -281,6 +281,20 @@ TEST_F(http_server_test, holds_no_more_of_all_bodies_than_it_may) {
   EXPECT_EQ(handler_->take().second.body.text(), "now it may");
 }
 
+TEST_F(http_server_test, counts_an_answer_as_held_until_it_is_sent) {
+  listen({.max_held_bytes = 64 * 1024});
+  raw_socket first, second;
+  ASSERT_TRUE(connect(first) && connect(second) && first.send(post("one")));
+  std::string text(32 << 20, 'x'); // more than goes into the buffers of sockets
+  answer(handler_->take().first, text);
+  EXPECT_EQ(first.receive(1), "H");
+  ASSERT_TRUE(second.send(post("too much")));
+  EXPECT_TRUE(is(receive_answer(second), 503));
+  EXPECT_TRUE(is("H" + receive_answer(first), 200));
+  ASSERT_TRUE(first.send(post("now it may")));
+  EXPECT_EQ(handler_->take().second.body.text(), "now it may");
+}
+
 // Each took 16 KiB, so that 4,096 clients with a few bytes each had all others refused.
 TEST_F(http_server_test, holds_of_small_bodies_no_more_than_they_have) {
   listen({.max_held_bytes = 100});
