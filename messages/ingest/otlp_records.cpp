@@ -44,8 +44,11 @@ public:
 
   void resource(const otlp::Resource& from) {
     common_.clear();
-    for (auto& field : from.attributes())
+    for (auto& field : from.attributes()) {
+      if (common_.size() > payload_limits::max_attributes)
+        break; // no record can have them all
       common_.emplace_back("resource." + field.key(), otlp_text(field.value()));
+    }
     resource_fields_ = common_.size();
   }
 
@@ -58,6 +61,8 @@ public:
   }
 
   void record(const otlp::Record& from) {
+    if (common_.size() + static_cast<std::size_t>(from.attributes_size()) > payload_limits::max_attributes)
+      return refuse();
     texts_.clear();
     record_.attributes.clear();
     record_.time = time_of(from).value_or(now_);
@@ -85,10 +90,13 @@ private:
   std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
 
   void give() {
-    if (fits(record_)) {
-      ++counts_.records;
-      return take_(record_);
-    }
+    if (!fits(record_))
+      return refuse();
+    ++counts_.records;
+    take_(record_);
+  }
+
+  void refuse() {
     ++counts_.refused;
     counts_.refusal = "records have attributes beyond 64, 256 bytes a key and 64 KiB a value";
   }

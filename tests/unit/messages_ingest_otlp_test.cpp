@@ -181,6 +181,34 @@ TEST_F(ingest_otlp_test, refuses_single_records_and_says_so) {
   EXPECT_EQ(answer.partial_success().rejected_log_records(), 3);
 }
 
+// Each record was given all that it cannot have before that was seen, which took hours for these.
+TEST_F(ingest_otlp_test, refuses_records_of_a_resource_with_too_many_attributes_before_they_are_made) {
+  std::string attributes, records;
+  for (int i = 0; i < 200'000; ++i)
+    attributes += field(1, field(1, "k"));
+  for (int i = 0; i < 1'000'000; ++i)
+    records += field(2, "");
+  auto counts = protobuf(field(1, field(1, attributes) + field(2, records)));
+  ASSERT_TRUE(counts);
+  EXPECT_EQ(counts->refused, 1'000'000);
+  EXPECT_THAT(taken.all, IsEmpty());
+}
+
+TEST_F(ingest_otlp_test, takes_a_record_that_has_as_many_attributes_as_it_can) {
+  otlp::Resource resource;
+  for (int i = 0; i < 60; ++i)
+    add(*resource.mutable_attributes(), "r" + std::to_string(i), "v");
+  auto with = record("fits");
+  for (int i = 0; i < 4; ++i)
+    add(*with.mutable_attributes(), "k" + std::to_string(i), "v");
+  auto beyond = with;
+  add(*beyond.mutable_attributes(), "k", "v");
+  auto records = field(2, with.SerializeAsString()) + field(2, beyond.SerializeAsString());
+  auto counts = protobuf(field(1, field(1, resource.SerializeAsString()) + field(2, records)));
+  EXPECT_EQ(counts->refused, 1);
+  EXPECT_THAT(taken.bodies(), ElementsAre("fits"));
+}
+
 TEST_F(ingest_otlp_test, answers_full_success_with_an_empty_message) {
   EXPECT_EQ(otlp_answer({}, otlp_encoding::json), "{}");
   EXPECT_EQ(otlp_answer({}, otlp_encoding::protobuf), "");
