@@ -36,7 +36,7 @@ void line_source::give(std::string_view line, bool continues, timestamp now, con
 
 bool line_source::parse(std::string_view line, timestamp now) {
   auto found = json_->read(line, now, record_);
-  if (found == json_record_reader::result::no_json)
+  if (!found)
     take_as_it_came(line, now, record_);
   return found == json_record_reader::result::parsed;
 }

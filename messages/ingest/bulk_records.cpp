@@ -113,7 +113,7 @@ private:
     auto parsed = document_.parse(document);
     auto* object = parsed ? (*parsed)->if_object() : nullptr;
     if (!object)
-      return refusal{"document_parsing_exception", "the document is no JSON object"};
+      return refusal{"document_parsing_exception", "the document is no JSON object, or takes too much memory"};
     record_.time = now_;
     read_time_and_severity(*object, record_);
     record_.body = document;

@@ -4,10 +4,10 @@
 
 namespace sluice {
 
-json_record_reader::result json_record_reader::read(std::string_view text, timestamp now, record_view& record) {
+auto json_record_reader::read(std::string_view text, timestamp now, record_view& record) -> expected<result> {
   auto parsed = document_.parse(text);
   if (!parsed)
-    return result::no_json;
+    return fail(parsed.error());
   take_as_it_came(text, now, record);
   auto* object = (*parsed)->if_object();
   if (form_ == json_form::as_it_came || !object || !fields_.read(*object, record)) {

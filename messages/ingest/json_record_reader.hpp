@@ -16,13 +16,13 @@ public:
   enum class result {
     parsed,
     unparsed, ///< JSON, but no record can hold its fields, so it is taken as it came.
-    no_json,  ///< `record` is not changed.
   };
 
   explicit json_record_reader(json_form form) : form_(form) {}
 
-  /// Sets `record`, which holds until the next call and while `text` does.
-  result read(std::string_view text, timestamp now, record_view& record);
+  /// Sets `record`, which holds until the next call and while `text` does. Errors, which leave it as it is: malformed,
+  /// too_large.
+  expected<result> read(std::string_view text, timestamp now, record_view& record);
 
 private:
   json_form form_;

@@ -20,6 +20,8 @@ std::string_view view(const json::string& text) {
   return {text.data(), text.size()};
 }
 
+constexpr auto too_many = "an entry has labels and metadata beyond 64, 256 bytes a name and 64 KiB a value";
+
 bool names_severity(std::string_view key) {
   return key == "level" || key == "detected_level" || key == "severity";
 }
@@ -50,7 +52,7 @@ public:
       if (!record_.level && names_severity(name))
         record_.level = parse_ingest_severity(value);
     if (!fits(record_))
-      return fail(errc::too_large, "an entry has labels and metadata beyond 64, 256 bytes a name and 64 KiB a value");
+      return fail(errc::too_large, too_many);
     take_(record_);
     ++counts_.records;
     record_.attributes.resize(labels_);
@@ -139,6 +141,7 @@ namespace wire {
 constexpr int streams = 1; // of a request
 constexpr int labels = 1;  // of a stream
 constexpr int entries = 2;
+constexpr int metadata = 3; // of an entry
 
 } // namespace wire
 
@@ -179,6 +182,8 @@ private:
   }
 
   bool add_entry(std::string_view bytes) {
+    if (has_more_wire_fields(bytes, wire::metadata, payload_limits::max_attributes))
+      return keep(fail(errc::too_large, too_many));
     if (!read_wire_message(bytes, entry_))
       return false;
     for (auto& pair : entry_.structured_metadata())

@@ -13,13 +13,13 @@ class json_records {
 public:
   json_records(timestamp now, json_form form, const ingest_take& take) : now_(now), reader_(form), take_(take) {}
 
-  /// False if it is no JSON, and nothing was done.
-  bool add(std::string_view text) {
+  /// Does nothing if it fails. Errors: malformed, too_large.
+  expected<void> add(std::string_view text) {
     auto found = reader_.read(text, now_, record_);
-    if (found == json_record_reader::result::no_json)
-      return false;
-    give(found == json_record_reader::result::unparsed);
-    return true;
+    if (!found)
+      return fail(found.error());
+    give(*found == json_record_reader::result::unparsed);
+    return {};
   }
 
   void add_as_it_came(std::string_view text) {
@@ -73,7 +73,11 @@ ingest_counts read_ndjson(std::string_view body, timestamp now, json_form form, 
 expected<ingest_counts> read_json(std::string_view body, timestamp now, json_form form, const ingest_take& take) {
   auto walk = [&](const ingest_take& to) -> expected<ingest_counts> {
     json_records records{now, form, to};
-    auto rest = for_each_json_value(body, [&](std::string_view value) { return records.add(value); });
+    expected<void> added;
+    auto rest =
+      for_each_json_value(body, [&](std::string_view value) { return (added = records.add(value)).has_value(); });
+    if (!added && added.error().code == errc::too_large)
+      return fail(added.error());
     if (!rest.empty())
       return fail(errc::malformed, fmt::format("no JSON from byte {} on", body.size() - rest.size()));
     return records.counts();

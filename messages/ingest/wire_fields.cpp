@@ -27,4 +27,10 @@ bool for_each_wire_field(std::string_view bytes, const std::function<bool(int nu
   return input.ConsumedEntireMessage();
 }
 
+bool has_more_wire_fields(std::string_view bytes, int number, std::size_t max) {
+  std::size_t found = 0;
+  for_each_wire_field(bytes, [&](int each, std::string_view) { return each != number || ++found <= max; });
+  return found > max;
+}
+
 } // namespace sluice

@@ -13,6 +13,9 @@ inline constexpr std::size_t max_wire_message_bytes = 4 * 1024 * 1024;
 /// copying them. Returns false as soon as the protobuf turns out to be none, or `take` does.
 bool for_each_wire_field(std::string_view bytes, const std::function<bool(int number, std::string_view bytes)>& take);
 
+/// Whether `bytes` have more than `max` fields `number`, as far as they are a protobuf.
+bool has_more_wire_fields(std::string_view bytes, int number, std::size_t max);
+
 /// Reads `bytes` into `message`, whose memory is used again.
 template <class Message>
 bool read_wire_message(std::string_view bytes, Message& message) {

@@ -120,6 +120,18 @@ TEST_F(ingest_loki_test, refuses_more_labels_than_a_record_can_have) {
   EXPECT_EQ(protobuf(field(1, field(1, "{" + labels + "}") + entry(1, 0, "x"))).error().code, errc::too_large);
 }
 
+// Objects were made of 2 million of them before they were counted.
+TEST_F(ingest_loki_test, refuses_more_metadata_than_a_record_can_have_before_it_is_parsed) {
+  auto with = [](int metadata) {
+    std::string made;
+    for (int i = 0; i < metadata; ++i)
+      made += field(3, field(1, "k"));
+    return field(1, field(1, "{}") + field(2, made + field(1, "no timestamp")));
+  };
+  EXPECT_EQ(protobuf(with(64)).error().code, errc::malformed);
+  EXPECT_EQ(protobuf(with(65)).error().code, errc::too_large);
+}
+
 TEST(ingest_loki_labels, reads_what_go_quotes) {
   EXPECT_EQ(parse_loki_labels(R"({a="\"\\\n\t", b="\x41\u00fc\u20ac\U0001f600"})").value(),
     (loki_labels{{"a", "\"\\\n\t"}, {"b", "A\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"}}));
