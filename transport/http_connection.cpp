@@ -4,7 +4,6 @@
 #include <array>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -98,6 +97,8 @@ public:
     on_.unwatch();
     if (failure)
       co_return co_await give_up(failure);
+    if (!has_known_length())
+      co_return co_await refuse(http_text(400, "the only transfer coding is `chunked`"));
     auto head = head_of(parser_.get());
     if (auto answer = service_.judge(head))
       co_return co_await reply(*answer, parser_.is_done());
@@ -112,6 +113,13 @@ public:
   }
 
 private:
+  /// Any other coding would have the parser look for the next request within this one (RFC 9112, section 6.3).
+  bool has_known_length() const {
+    auto& fields = parser_.get();
+    auto codings = fields.count(http::field::transfer_encoding);
+    return codings == 0 || (codings == 1 && beast::iequals(fields[http::field::transfer_encoding], "chunked"));
+  }
+
   awaitable<bool> read_body() {
     auto expectation = parser_.get()[http::field::expect];
     if (!expectation.empty() && !beast::iequals(expectation, "100-continue"))
@@ -201,16 +209,25 @@ void http_connection::start() {
   socket_.lowest_layer().set_option(tcp::no_delay{true}, ignored);
   socket_.lowest_layer().set_option(tcp::socket::keep_alive{true}, ignored);
   asio::co_spawn(
-    socket_.get_executor(), [self = shared_from_this()] { return self->run(); }, asio::detached);
+    socket_.get_executor(), [self = shared_from_this()] { return self->run(); },
+    [self = shared_from_this()](std::exception_ptr failure) { self->end(failure); });
 }
 
 auto http_connection::run() -> awaitable<void> {
-  auto self = shared_from_this();
   for (auto goes_on = co_await agree_on_tls(); goes_on && co_await await_request();) {
     auto next = std::make_unique<exchange>(*this);
     goes_on = co_await next->run();
   }
   co_await linger();
+}
+
+void http_connection::end(const std::exception_ptr& failure) {
+  try {
+    if (failure)
+      std::rethrow_exception(failure);
+  } catch (const std::exception& what) {
+    spdlog::error("{}: closed: {}", name_, what.what());
+  }
   close();
   service_->leave(id_);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -39,6 +40,7 @@ private:
   class exchange;
 
   awaitable<void> run();
+  void end(const std::exception_ptr& failure);
   awaitable<bool> agree_on_tls();
   awaitable<bool> await_request();
   awaitable<std::optional<http_answer>> await_answer();

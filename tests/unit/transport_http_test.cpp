@@ -11,10 +11,12 @@ namespace sluice::test {
 
 namespace {
 
-/// Keeps requests until a test answers them. Answers `GET` at once, and refuses `/refused`.
+/// Keeps requests until a test answers them. Answers `GET` at once, refuses `/refused`, and fails at `/failing`.
 class http_recorder : public http_handler {
 public:
   std::optional<http_answer> on_head(const http_head& head) override {
+    if (head.path == "/failing")
+      throw std::runtime_error{"no memory"};
     if (head.path == "/refused")
       return http_text(403, "not here");
     return head.method == "GET" || head.method == "HEAD" ? std::optional{http_text(200, "a question")} : std::nullopt;
@@ -192,6 +194,24 @@ TEST_F(http_server_test, reads_bodies_in_chunks) {
   EXPECT_EQ(handler_->take().second.body.text(), "next");
 }
 
+// A proxy that knows these codings sees another end of the request, and what follows it would be a request of its own.
+TEST_F(http_server_test, refuses_bodies_whose_length_is_open_to_doubt) {
+  listen();
+  for (std::string fields :
+    {"Transfer-Encoding: xchunked", "Transfer-Encoding: chunked, identity", "Transfer-Encoding: gzip, chunked",
+      "Transfer-Encoding: identity", "Transfer-Encoding:", "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Content-Length: 5\r\nTransfer-Encoding: chunked",
+      "Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nTransfer-Encoding: xchunked",
+      "Transfer-Encoding: xchunked\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6"}) {
+    raw_socket client;
+    ASSERT_TRUE(connect(client));
+    ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n\r\n0\r\n\r\n" + post("smuggled")));
+    EXPECT_TRUE(is(receive_answer(client), 400)) << fields;
+    EXPECT_EQ(client.receive(1), "") << fields;
+  }
+  EXPECT_EQ(handler_->waiting(), 0u);
+}
+
 TEST_F(http_server_test, asks_for_a_body_that_waits_to_be_asked_for) {
   listen();
   raw_socket client;
@@ -317,6 +337,19 @@ TEST_F(http_server_test, bounds_connections) {
   EXPECT_EQ(second.receive(1), "");
   answer(id, "still there");
   EXPECT_TRUE(is(receive_answer(first), 200));
+}
+
+// It kept its place among the connections for ever.
+TEST_F(http_server_test, forgets_a_connection_that_ends_by_an_exception) {
+  listen({.max_connections = 1});
+  raw_socket failing, next;
+  ASSERT_TRUE(connect(failing) && failing.send("GET /failing HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_EQ(failing.receive(1), "");
+  ASSERT_TRUE(connect(next) && next.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_TRUE(is(receive_answer(next), 200));
+  next.close();
+  listener_->finish();
+  EXPECT_TRUE(handler_->await_finished());
 }
 
 TEST_F(http_server_test, answers_whole_requests_before_it_finishes) {
