@@ -33,9 +33,18 @@ std::string text_of(beast::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// Path and query of a target that may have scheme and authority before them, as for a proxy (RFC 9112, section 3.2.2).
+std::string origin_form(std::string target) {
+  auto scheme = target.find("://");
+  if (target.starts_with('/') || scheme == target.npos)
+    return target;
+  auto path = target.substr(std::min(target.find_first_of("/?", scheme + 3), target.size()));
+  return path.starts_with('/') ? path : '/' + path;
+}
+
 template <class Fields>
 http_head head_of(const Fields& from) {
-  auto target = text_of(from.target());
+  auto target = origin_form(text_of(from.target()));
   auto mark = target.find('?');
   return {
     .method = text_of(from.method_string()),

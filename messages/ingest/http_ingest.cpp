@@ -104,12 +104,9 @@ bool http_ingest::is_allowed(std::string_view authorization) const {
   auto space = authorization.find(' ');
   auto scheme = authorization.substr(0, space);
   auto given = space == authorization.npos ? std::string_view{} : authorization.substr(space + 1);
-  auto is = [scheme](std::string_view name) {
-    return std::ranges::equal(scheme, name, [](char a, char b) { return (a | 0x20) == b; });
-  };
-  if (is("bearer"))
+  if (is_in_any_case(scheme, "bearer"))
     return is_same_secret(given, options_.bearer_token);
-  auto login = is("basic") ? base64_decode(given) : std::nullopt;
+  auto login = is_in_any_case(scheme, "basic") ? base64_decode(given) : std::nullopt;
   return login && login->find(':') != login->npos &&
          is_same_secret(std::string_view{*login}.substr(login->find(':') + 1), options_.bearer_token);
 }

@@ -8,6 +8,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "messages/ingest/ingest.hpp"
+
 namespace sluice {
 
 namespace {
@@ -93,13 +95,14 @@ expected<buffer> inflate_snappy(byte_view body, std::size_t max_bytes) {
 } // namespace
 
 expected<content_coding> parse_content_coding(std::string_view name) {
-  if (name.empty() || name == "identity")
+  auto is = [name](std::string_view coding) { return is_in_any_case(name, coding); };
+  if (name.empty() || is("identity"))
     return content_coding::identity;
-  if (name == "gzip" || name == "x-gzip")
+  if (is("gzip") || is("x-gzip"))
     return content_coding::gzip;
-  if (name == "zstd")
+  if (is("zstd"))
     return content_coding::zstd;
-  if (name == "snappy")
+  if (is("snappy"))
     return content_coding::snappy;
   return fail(errc::unknown_codec, fmt::format("`{}`: a body may be compressed by gzip, zstd or snappy", name));
 }

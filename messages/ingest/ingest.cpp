@@ -18,15 +18,17 @@ std::size_t bytes_of(const record_view& record) noexcept {
   return bytes;
 }
 
+bool is_in_any_case(std::string_view text, std::string_view name) noexcept {
+  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+  return std::ranges::equal(text, name, {}, lower);
+}
+
 std::optional<severity> parse_ingest_severity(std::string_view text) noexcept {
   if (auto known = parse_severity(text))
     return known;
-  auto is = [text](std::string_view name) {
-    return std::ranges::equal(text, name, [](char a, char b) { return (a | 0x20) == b; });
-  };
-  if (is("trace"))
+  if (is_in_any_case(text, "trace"))
     return severity::debug;
-  if (is("fatal"))
+  if (is_in_any_case(text, "fatal"))
     return severity::critical;
   return std::nullopt;
 }

@@ -27,6 +27,9 @@ struct ingest_counts {
 /// Whether the attributes are within the bounds of a record.
 bool fits(const record_view& record) noexcept;
 
+/// Whether `text` is `name`, which is in lower case, in whatever case.
+bool is_in_any_case(std::string_view text, std::string_view name) noexcept;
+
 /// The names of RFC 5424, `trace` and `fatal`.
 std::optional<severity> parse_ingest_severity(std::string_view text) noexcept;
 

@@ -101,6 +101,7 @@ TEST(inflate, knows_the_codings_by_name) {
   EXPECT_EQ(parse_content_coding("gzip"), content_coding::gzip);
   EXPECT_EQ(parse_content_coding("zstd"), content_coding::zstd);
   EXPECT_EQ(parse_content_coding("snappy"), content_coding::snappy);
+  EXPECT_EQ(parse_content_coding("GZip"), content_coding::gzip);
   EXPECT_EQ(parse_content_coding("br").error().code, errc::unknown_codec);
 }
 

@@ -139,6 +139,21 @@ TEST_F(http_server_test, hands_requests_on_and_answers_them_by_their_ids) {
     "HTTP/1.1 204 No Content\r\nServer: sluice\r\nConnection: keep-alive\r\nRetry-After: 7\r\n\r\n");
 }
 
+TEST_F(http_server_test, takes_targets_as_a_proxy_is_given_them) {
+  listen();
+  raw_socket client;
+  ASSERT_TRUE(connect(client));
+  for (auto& [target, path, query] : {std::array<std::string, 3>{"http://a.b:80/c?d=/e", "/c", "d=/e"},
+         {"HTTPS://a", "/", ""}, {"http://a?b=c", "/", "b=c"}, {"/c?d=http://e/f", "/c", "d=http://e/f"}}) {
+    ASSERT_TRUE(client.send("POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"));
+    auto [id, request] = handler_->take();
+    EXPECT_EQ(request.head.path, path) << target;
+    EXPECT_EQ(request.head.query, query) << target;
+    answer(id, "taken");
+    EXPECT_TRUE(is(receive_answer(client), 200));
+  }
+}
+
 TEST_F(http_server_test, takes_the_requests_of_a_connection_one_after_the_other) {
   listen();
   raw_socket client;
