@@ -18,7 +18,7 @@ public:
   static constexpr std::size_t max_bytes = 128 * 1024 * 1024;
 
   void release() noexcept {
-    memory_.release();
+    memory_.emplace(first_.data(), first_.size()); // its own `release` would have the next block be twice as large
     left_ = max_bytes;
   }
 
@@ -27,13 +27,13 @@ private:
     if (bytes > left_)
       throw std::bad_alloc{};
     left_ -= bytes;
-    return memory_.allocate(bytes, align);
+    return memory_->allocate(bytes, align);
   }
   void do_deallocate(void*, std::size_t, std::size_t) override {}
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
   std::array<unsigned char, 16 * 1024> first_;
-  boost::json::monotonic_resource memory_{first_.data(), first_.size()};
+  std::optional<boost::json::monotonic_resource> memory_{std::in_place, first_.data(), first_.size()};
   std::size_t left_ = max_bytes;
 };
 

@@ -33,6 +33,14 @@ TEST(ingest_json_document, takes_no_more_memory_than_it_may) {
   }
 }
 
+// Each had the next one take twice as much, until there was no such memory.
+TEST(ingest_json_document, takes_no_more_memory_the_more_documents_there_are) {
+  json_document document;
+  auto text = '"' + std::string(20'000, 'x') + '"';
+  for (int i = 0; i < 64; ++i)
+    ASSERT_TRUE(document.parse(text)) << i;
+}
+
 TEST(ingest_json_document, one_that_takes_too_much_is_an_error_of_every_format) {
   taken_records taken;
   auto large = zeros();
