@@ -36,7 +36,7 @@ std::string text_of(beast::string_view text) {
 /// Path and query of a target that may have scheme and authority before them, as for a proxy (RFC 9112, section 3.2.2).
 std::string origin_form(std::string target) {
   auto scheme = target.find("://");
-  if (target.starts_with('/') || scheme == target.npos)
+  if (scheme == target.npos || target.find_first_of("/?") < scheme)
     return target;
   auto path = target.substr(std::min(target.find_first_of("/?", scheme + 3), target.size()));
   return path.starts_with('/') ? path : '/' + path;
@@ -223,6 +223,7 @@ void http_connection::start() {
 }
 
 auto http_connection::run() -> awaitable<void> {
+  auto self = shared_from_this();
   for (auto goes_on = co_await agree_on_tls(); goes_on && co_await await_request();) {
     auto next = std::make_unique<exchange>(*this);
     goes_on = co_await next->run();
