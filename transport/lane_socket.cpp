@@ -51,6 +51,10 @@ expected<void> lane_socket::secure(const tls_context& context, const std::string
   });
 }
 
+socket_step lane_socket::handshake_now() {
+  return tls_ ? tls_->handshake() : socket_step{0, asio::error::operation_aborted, std::nullopt};
+}
+
 socket_step lane_socket::read_now(std::span<std::byte> into) {
   if (tls_)
     return tls_->read(into);
@@ -90,6 +94,7 @@ void lane_socket::shutdown_send() {
 void lane_socket::close() {
   if (datagrams_)
     return datagrams_->close();
+  tls_.reset(); // it knows the number of the socket, which may soon be somebody else's
   error_code ignored;
   tcp_.close(ignored);
 }

@@ -45,7 +45,7 @@ public:
 
   socket_step read_now(std::span<std::byte> into);
   socket_step write_now(std::span<const boost::asio::const_buffer> from);
-  socket_step handshake_now() { return tls_->handshake(); }
+  socket_step handshake_now();
 
   template <class Token>
   auto async_handshake(Token&& token) {
@@ -86,6 +86,7 @@ public:
   /// Says that nothing more will be written.
   void shutdown_send();
 
+  /// What is still asked of it fails. Why the handshake or TLS had failed is no longer known.
   void close();
 
   /// Why reading, writing or the handshake has failed with `why`.
