@@ -241,15 +241,19 @@ std::vector<tls_context::file_stamp> tls_context::stamps() const {
 
 void tls_context::refresh() {
   auto present = stamps();
-  if (present == stamps_)
+  if (present == stamps_ && failure_.empty())
     return;
-  stamps_ = std::move(present);
-  auto& name = files_.cert.empty() ? files_.ca : files_.cert;
+  auto has_changed = std::exchange(stamps_, present) != present;
   auto content = load(files_, side_);
-  if (!content)
-    return spdlog::error("{}; what was read before stays in use", content.error().message);
+  auto failure = content ? std::string{} : content.error().message;
+  auto is_news = std::exchange(failure_, failure) != failure || has_changed;
+  if (!content) {
+    if (is_news)
+      spdlog::error("{}; what was read before stays in use", failure);
+    return;
+  }
   loaded_ = std::move(*content);
-  spdlog::info("{}: has changed and is in use for new connections", name);
+  spdlog::info("{}: has changed and is in use for new connections", files_.cert.empty() ? files_.ca : files_.cert);
 }
 
 } // namespace sluice

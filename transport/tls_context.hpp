@@ -37,7 +37,8 @@ public:
 
   const std::vector<certificate_expiry>& expiries() const noexcept { return loaded_.expiries; }
 
-  /// Reads the files again if any has changed. If they are bad, that is logged as an error and changes nothing.
+  /// Reads the files again if any has changed, or could not be used the last time: that may pass, as a descriptor too
+  /// many or a clock that is behind. If they are bad, that is logged once as an error and changes nothing.
   void refresh();
 
 private:
@@ -66,6 +67,7 @@ private:
   tls_files files_;
   tls_side side_;
   std::vector<file_stamp> stamps_; ///< When last read.
+  std::string failure_;            ///< Of the last time; empty if there was none.
   loaded loaded_;
 };
 

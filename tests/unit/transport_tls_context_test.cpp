@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/support/certificates.hpp"
 #include "transport/tls_context.hpp"
@@ -102,6 +103,23 @@ TEST_F(tls_context_test, follows_its_files_and_keeps_the_old_ones_if_the_new_are
   context->refresh();
   EXPECT_NE(context->current(), first);
   EXPECT_GT(context->expiries()[0].at, end);
+}
+
+// What had failed once was not read again before it changed once more.
+TEST_F(tls_context_test, tries_again_what_could_not_be_read_for_a_while) {
+  authority_.issue("server", {.ends = 10});
+  auto context = tls_context::open(server(), tls_side::server).value();
+  auto* first = context->current();
+  authority_.issue("server", {.ends = 20});
+  rlimit usual{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+  rlimit famine{0, usual.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &famine), 0);
+  context->refresh();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+  ASSERT_EQ(context->current(), first);
+  context->refresh();
+  EXPECT_NE(context->current(), first);
 }
 
 } // namespace
