@@ -102,15 +102,19 @@ certificate_expiry first_to_expire(const std::string& file, const certificates& 
   return {file, end_of(*std::ranges::min_element(among, {}, end_of))};
 }
 
-expected<void> check_dates(const std::string& file, X509* certificate) {
+expected<void> check_dates(const std::string& file, const certificates& chain) {
+  std::size_t number = 0;
   auto say = [&](std::string_view what, const ASN1_TIME* when) {
-    return fail(errc::untrusted, fmt::format("{}: the certificate {} {:%Y-%m-%dT%H:%M:%SZ}", file, what,
+    return fail(errc::untrusted, fmt::format("{}: certificate {} {} {:%Y-%m-%dT%H:%M:%SZ}", file, number, what,
                                    fmt::gmtime(std::chrono::system_clock::to_time_t(to_time(when)))));
   };
-  if (auto* end = X509_get0_notAfter(certificate); X509_cmp_current_time(end) <= 0)
-    return say("has expired on", end);
-  if (auto* begin = X509_get0_notBefore(certificate); X509_cmp_current_time(begin) > 0)
-    return say("is not valid before", begin);
+  for (auto& x : chain) {
+    ++number;
+    if (auto* end = X509_get0_notAfter(x.get()); X509_cmp_current_time(end) <= 0)
+      return say("has expired on", end);
+    if (auto* begin = X509_get0_notBefore(x.get()); X509_cmp_current_time(begin) > 0)
+      return say("is not valid before", begin);
+  }
   return {};
 }
 
@@ -120,7 +124,7 @@ expected<certificate_expiry> add_identity(SSL_CTX* context, const tls_files& fil
   if (!chain)
     return fail(chain.error());
   auto* own = chain->front().get();
-  if (auto checked = check_dates(files.cert, own); !checked)
+  if (auto checked = check_dates(files.cert, *chain); !checked)
     return fail(checked.error());
   auto key = read_key(files.key);
   if (!key)

@@ -64,11 +64,11 @@ def test_bad_files_are_named_before_anything_is_opened(sluice, authority):
             (["--cert", absent, "--key", key], f"{absent}: "),
             (["--cert", cert, "--key", other], f"{other}: is not the key of the certificate {cert}"),
             (["--cert", key, "--key", key], f"{key}: holds no certificate"),
-            (["--cert", old, "--key", old_key], f"{old}: the certificate has expired on "),
+            (["--cert", old, "--key", old_key], f"{old}: certificate 1 has expired on "),
     ]:
         result = sluice.run("receive", "--listen", "tls://127.0.0.1:0", "--store", sluice.tmp / "none", *arguments)
         assert result.code == 78 and reason in result.err, result
     result = sluice.run("ship", key, "--to", "tls://localhost:1", "--cert", old, "--key", old_key)
-    assert result.code == 78 and f"{old}: the certificate has expired on " in result.err, result
+    assert result.code == 78 and f"{old}: certificate 1 has expired on " in result.err, result
     result = sluice.run("ship", key, "--to", "tcp://localhost:1", "--ca", authority.ca)
     assert result.code == 78 and "no lane speaks TLS" in result.err, result

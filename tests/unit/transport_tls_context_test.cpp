@@ -73,9 +73,17 @@ TEST_F(tls_context_test, names_the_file_that_is_not_good) {
 
 TEST_F(tls_context_test, refuses_certificates_out_of_their_time) {
   authority_.issue("server", {.begins = -20, .ends = -10});
-  expect_refused(server(), errc::untrusted, file("server.crt") + ": the certificate has expired on 20");
+  expect_refused(server(), errc::untrusted, file("server.crt") + ": certificate 1 has expired on 20");
   authority_.issue("server", {.begins = 10, .ends = 20});
-  expect_refused(server(), errc::untrusted, file("server.crt") + ": the certificate is not valid before 20");
+  expect_refused(server(), errc::untrusted, file("server.crt") + ": certificate 1 is not valid before 20");
+}
+
+// Of those that follow ours nothing was looked at.
+TEST_F(tls_context_test, refuses_a_chain_of_which_one_is_out_of_its_time) {
+  authority_.issue("server");
+  authority_.issue("between", {.begins = -20, .ends = -10});
+  std::ofstream{file("server.crt"), std::ios::app} << std::ifstream{file("between.crt")}.rdbuf();
+  expect_refused(server(), errc::untrusted, file("server.crt") + ": certificate 2 has expired on 20");
 }
 
 TEST_F(tls_context_test, wants_certificate_and_key_together) {
