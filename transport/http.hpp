@@ -47,7 +47,8 @@ public:
   /// A whole request. Its client waits for `http_listener::answer`.
   virtual void on_request(request_id id, http_request request) = 0;
 
-  /// The listener itself has answered a request, which was broken, too large, too slow, or one too many.
+  /// The listener itself has answered a request, which was broken, too large, too slow, or one too many; or it has
+  /// closed a connection without an answer that was one too many: 503.
   virtual void on_refused(unsigned status) = 0;
 
   /// The last call, after `http_listener::finish`.

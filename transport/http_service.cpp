@@ -22,7 +22,7 @@ void http_service::admit(asio::ip::tcp::socket socket, const endpoint& from) {
   if (connections_.size() >= options_.max_connections) {
     if (!std::exchange(is_full_, true))
       spdlog::warn("{}: refused: there are {} connections already", name, connections_.size());
-    return;
+    return refused(503);
   }
   is_full_ = false;
   auto id = ++last_connection_;

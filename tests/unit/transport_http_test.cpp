@@ -352,6 +352,7 @@ TEST_F(http_server_test, bounds_connections) {
   EXPECT_EQ(second.receive(1), "");
   answer(id, "still there");
   EXPECT_TRUE(is(receive_answer(first), 200));
+  EXPECT_EQ(handler_->refused(503), 1u);
 }
 
 // It kept its place among the connections for ever.
