@@ -174,13 +174,12 @@ void udp_port::remove(udp_stream& stream) {
 
 void udp_port::remember(key over) {
   auto now = datagram_clock::now();
-  over_.emplace_back(now, std::move(over));
-  while (over_.front().first < now - 2 * datagram_tokens::step || over_.size() > max_accepted)
-    over_.pop_front();
-}
-
-bool udp_port::is_over(const key& which) const {
-  return std::ranges::find(over_, which, &std::pair<time_point, key>::second) != over_.end();
+  over_.insert(over);
+  over_by_age_.emplace_back(now, std::move(over));
+  while (over_by_age_.front().first < now - 2 * datagram_tokens::step || over_by_age_.size() > max_accepted) {
+    over_.erase(over_by_age_.front().second);
+    over_by_age_.pop_front();
+  }
 }
 
 void udp_port::close_if_unused() {
@@ -260,7 +259,7 @@ void udp_port::meet(const datagram& stranger, const udp::endpoint& from, time_po
   if (head.kind != datagram_kind::data)
     return;
   auto is_first = head.number == 1 && is_listening_ && streams_.size() < max_accepted;
-  if (is_first && tokens_.is_right(head.token, from, head.connection, now) && !is_over({from, head.connection}))
+  if (is_first && tokens_.is_right(head.token, from, head.connection, now) && !over_.contains({from, head.connection}))
     accept(stranger, from, now);
   else
     send({.kind = datagram_kind::close, .connection = head.connection, .token = head.token}, from);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include <boost/asio/ip/udp.hpp>
@@ -98,7 +99,6 @@ private:
   void await_room();
   void close_if_unused();
   void remember(key over);
-  bool is_over(const key& which) const;
 
   network_engine& engine_;
   udp::socket socket_;
@@ -109,7 +109,8 @@ private:
   bool is_connected_ = false;
   std::size_t datagram_bytes_ = datagram_limits::usual_bytes;
   std::map<key, udp_stream*> streams_;
-  std::deque<std::pair<time_point, key>> over_; ///< Accepted ones that are, while their tokens may hold.
+  std::set<key> over_; ///< Accepted ones that are, while their tokens may hold.
+  std::deque<std::pair<time_point, key>> over_by_age_;
   std::vector<std::shared_ptr<udp_stream>> touched_;
   datagram_outbox outbox_;
   bool is_blocked_ = false; ///< The socket takes no more at present.
