@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "transport/http_service.hpp"
+#include "transport/tcp_options.hpp"
 
 namespace sluice {
 
@@ -216,7 +217,7 @@ void http_connection::start() {
   error_code ignored;
   socket_.begin();
   socket_.lowest_layer().set_option(tcp::no_delay{true}, ignored);
-  socket_.lowest_layer().set_option(tcp::socket::keep_alive{true}, ignored);
+  set_keep_alive(socket_.lowest_layer());
   asio::co_spawn(
     socket_.get_executor(), [self = shared_from_this()] { return self->run(); },
     [self = shared_from_this()](std::exception_ptr failure) { self->end(failure); });

@@ -42,7 +42,8 @@ class byte_handler {
 public:
   virtual ~byte_handler() = default;
 
-  /// A peer never came to be one of ours. `name` is for the log: `127.0.0.1:4711`.
+  /// A peer never came to be one of ours. `name` is for the log: `127.0.0.1:4711`. Those that are one too many are
+  /// `overloaded`, and in the log already.
   virtual void on_refused(const std::string& name, error reason) = 0;
 
   /// `name` as above.

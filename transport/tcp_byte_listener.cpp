@@ -14,6 +14,7 @@
 #include "transport/lane_socket.hpp"
 #include "transport/network_engine.hpp"
 #include "transport/tcp_acceptor.hpp"
+#include "transport/tcp_options.hpp"
 
 namespace sluice {
 
@@ -38,14 +39,9 @@ public:
 
   void admit(tcp::socket accepted, const endpoint& from) {
     auto name = fmt::format("{}:{}", from.host, from.port);
-    if (auto count = sockets_.size() + handshakes_.size(); count >= options_.max_peers) {
-      if (!std::exchange(is_full_, true))
-        spdlog::warn("{}: refused: there are {} connections already", name, count);
-      return;
-    }
-    is_full_ = false;
-    error_code failure;
-    accepted.set_option(tcp::socket::keep_alive{true}, failure);
+    if (auto count = sockets_.size() + handshakes_.size(); count >= options_.max_peers)
+      return turn_away(name, fmt::format("there are {} connections already", count));
+    set_keep_alive(accepted);
     lane_socket socket{std::move(accepted)};
     socket.begin();
     if (options_.tls)
@@ -89,7 +85,7 @@ private:
 
   void begin_handshake(peer_id id, lane_socket socket, std::string name) {
     if (handshakes_.size() >= options_.max_handshakes)
-      return refuse(name, {errc::overloaded, "too many others are agreeing on TLS at present"});
+      return turn_away(name, "too many others are agreeing on TLS at present");
     if (auto begun = socket.secure(*options_.tls); !begun)
       return refuse(name, begun.error());
     asio::steady_timer deadline{io_, options_.handshake_timeout};
@@ -125,11 +121,19 @@ private:
       refuse(ended.mapped().name, std::move(reason));
   }
 
+  /// Logged once until somebody is welcome again, for more may come than a log can hold.
+  void turn_away(const std::string& name, std::string why) {
+    if (!std::exchange(is_full_, true))
+      spdlog::warn("{}: refused: {}", name, why);
+    refuse(name, {errc::overloaded, std::move(why)});
+  }
+
   void refuse(const std::string& name, error reason) {
     handler_.pass([&](byte_handler& to) { to.on_refused(name, std::move(reason)); });
   }
 
   void welcome(peer_id id, lane_socket socket, const std::string& name) {
+    is_full_ = false;
     sockets_.emplace(id, connection{std::move(socket), std::nullopt});
     handler_.pass([&](byte_handler& to) { to.on_opened(id, name); });
     await(id);

@@ -6,7 +6,10 @@
 
 namespace sluice {
 
-/// Sends without delay, and notices within half a minute that the machine of the peer is gone.
+/// Notices within half a minute that the machine of the peer is gone.
+void set_keep_alive(boost::asio::ip::tcp::socket& socket);
+
+/// Keeps alive as above, and sends without delay.
 void set_link_options(boost::asio::ip::tcp::socket& socket, link_side side);
 
 } // namespace sluice

@@ -55,7 +55,8 @@ struct intake_actor_state {
   }
 
   void handle(const intake_queue::refused& x, timestamp) {
-    spdlog::warn("{}: {} is refused: {}", name_of_listener(), x.name, x.reason.message);
+    auto level = x.reason.code == errc::overloaded ? spdlog::level::debug : spdlog::level::warn;
+    spdlog::log(level, "{}: {} is refused: {}", name_of_listener(), x.name, x.reason.message);
     metrics_.failed(x.reason.code);
   }
 

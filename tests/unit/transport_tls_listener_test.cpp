@@ -1,5 +1,6 @@
 #include <map>
 
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 
 #include "tests/support/certificates.hpp"
@@ -121,6 +122,25 @@ private:
   raw_socket socket_;
 };
 
+int option(int socket, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(::getsockopt(socket, level, name, &value, &size), 0);
+  return value;
+}
+
+/// The socket of this process that `client` is connected to.
+int other_end(int client) {
+  sockaddr_in ours{}, theirs{};
+  socklen_t size = sizeof ours;
+  EXPECT_EQ(::getsockname(client, reinterpret_cast<sockaddr*>(&ours), &size), 0);
+  for (int number = 0; number < 1024; ++number)
+    if (::getpeername(number, reinterpret_cast<sockaddr*>(&theirs), &(size = sizeof theirs)) == 0 &&
+        theirs.sin_family == AF_INET && theirs.sin_port == ours.sin_port)
+      return number;
+  return -1;
+}
+
 class tls_listener_test : public testing::Test {
 protected:
   tls_listener_test() { authority_.issue("server"); }
@@ -213,6 +233,28 @@ TEST_F(tls_listener_test, bounds_how_many_agree_on_tls_at_a_time) {
   EXPECT_EQ(handler_->await_refused().code, errc::overloaded);
   EXPECT_EQ(third.receive_all(), "");
   EXPECT_EQ(handler_->refused(), 1u);
+}
+
+TEST_F(tls_listener_test, bounds_peers_and_tells_of_those_that_are_too_many) {
+  listen({.max_peers = 1});
+  raw_socket first, second;
+  ASSERT_TRUE(first.connect(port()) && second.connect(port()));
+  auto reason = handler_->await_refused();
+  EXPECT_EQ(reason.code, errc::overloaded);
+  EXPECT_EQ(reason.message, "there are 1 connections already");
+  EXPECT_EQ(second.receive_all(), "");
+}
+
+// A peer whose machine was gone held its place for two hours.
+TEST_F(tls_listener_test, notices_within_half_a_minute_that_a_peer_is_gone) {
+  listen({.max_peers = 1});
+  raw_socket first, second;
+  ASSERT_TRUE(first.connect(port()) && second.connect(port()));
+  ASSERT_EQ(handler_->await_refused().code, errc::overloaded) << "the first one was not accepted before";
+  auto accepted = other_end(first.number());
+  EXPECT_EQ(option(accepted, SOL_SOCKET, SO_KEEPALIVE), 1);
+  auto idle = option(accepted, IPPROTO_TCP, TCP_KEEPIDLE), interval = option(accepted, IPPROTO_TCP, TCP_KEEPINTVL);
+  EXPECT_LE(idle + interval * option(accepted, IPPROTO_TCP, TCP_KEEPCNT), 30);
 }
 
 TEST_F(tls_listener_test, says_why_a_peer_is_refused) {
