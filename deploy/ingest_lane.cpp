@@ -17,21 +17,25 @@ constexpr std::string_view syslog_tls = "syslog+tls";
 constexpr std::string_view syslog_udp = "syslog+udp";
 constexpr std::string_view lines_tcp = "lines+tcp";
 
-/// The zone of this machine, east of UTC.
-std::chrono::seconds local_offset(timestamp now) {
-  auto seconds = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::microseconds>(now));
-  std::tm local{};
-  localtime_r(&seconds, &local);
-  return std::chrono::seconds{local.tm_gmtoff};
-}
-
-std::unique_ptr<record_source> make_source(std::string_view scheme, const ingest_options& options, timestamp now) {
+std::unique_ptr<record_source> make_source(std::string_view scheme, const ingest_options& options, environment& env) {
   if (scheme == lines_tcp)
     return std::make_unique<line_source>(options.max_message_bytes, options.lines);
-  return std::make_unique<syslog_source>(options.max_message_bytes, local_offset(now));
+  return std::make_unique<syslog_source>(options.max_message_bytes,
+    [&env](std::chrono::local_seconds at) { return host_utc_offset(at, env.now()); });
 }
 
 } // namespace
+
+std::chrono::seconds host_utc_offset(std::chrono::local_seconds at, timestamp now) {
+  auto moment = std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::microseconds>(now));
+  std::tm present{}, local{};
+  localtime_r(&moment, &present);
+  moment = static_cast<std::time_t>(at.time_since_epoch().count());
+  gmtime_r(&moment, &local);
+  local.tm_isdst = present.tm_isdst;
+  std::mktime(&local);
+  return std::chrono::seconds{local.tm_gmtoff};
+}
 
 bool is_ingest_scheme(std::string_view scheme) {
   return scheme == syslog_tcp || scheme == syslog_tls || scheme == syslog_udp || scheme == lines_tcp;
@@ -40,7 +44,7 @@ bool is_ingest_scheme(std::string_view scheme) {
 expected<ingest_lane> open_ingest_lane(caf::actor_system& system, environment& env, const endpoint& where,
   const ingest_options& options, bool takes_over, ship_pipeline_config onward) {
   auto state = std::make_shared<intake_state>();
-  state->records = make_source(where.scheme, options, env.now());
+  state->records = make_source(where.scheme, options, env);
   const datagram_options datagrams{.takes_over = takes_over};
   const byte_options bytes{.tls = options.tls, .takes_over = takes_over};
   auto listener = where.scheme == syslog_udp ? env.net.listen(where, datagrams, state->queue)

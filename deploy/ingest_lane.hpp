@@ -9,12 +9,17 @@
 #include "actors/ship_pipeline.hpp"
 #include "actors/transform/transforms.hpp"
 #include "messages/errc.hpp"
+#include "messages/stream.hpp"
 #include "transport/endpoint.hpp"
 
 namespace sluice {
 
 struct environment;
 class tls_context;
+
+/// How far the zone of this machine is ahead of UTC at `at`, a local time. Where the clock is put back, so that a local
+/// time comes twice, the one in the season of `now` counts.
+std::chrono::seconds host_utc_offset(std::chrono::local_seconds at, timestamp now);
 
 /// Whether `scheme` is of a lane for what other software speaks, such as `syslog+tcp`.
 bool is_ingest_scheme(std::string_view scheme);

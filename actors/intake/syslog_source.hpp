@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <unordered_map>
 
 #include "actors/intake/record_source.hpp"
@@ -12,8 +11,8 @@ namespace sluice {
 /// Syslog over connections and datagrams (docs/specs/syslog.md).
 class syslog_source final : public record_source {
 public:
-  syslog_source(std::size_t max_message_bytes, std::chrono::seconds utc_offset)
-    : max_message_bytes_(max_message_bytes), parser_(utc_offset) {}
+  syslog_source(std::size_t max_message_bytes, local_zone::ask_offset zone)
+    : max_message_bytes_(max_message_bytes), parser_(std::move(zone)) {}
 
   void open(peer_id peer, std::string_view name) override;
   void feed(peer_id peer, std::string_view bytes, timestamp now, const take_record& take) override;

@@ -20,6 +20,7 @@ constexpr std::array<std::pair<std::string_view, int>, 19> zones = {{{"UTC", 0},
   {"CET", 1}, {"CEST", 2}, {"EET", 2}, {"EEST", 3}, {"BST", 1}, {"MSK", 3}}};
 
 constexpr auto tolerated_lead = days{7};
+constexpr auto greatest_offset = days{1};
 
 struct civil_time {
   std::optional<std::int64_t> year;
@@ -98,47 +99,58 @@ std::optional<civil_time> take_civil_time(time_scanner& in) noexcept {
   return found;
 }
 
-std::optional<timestamp> to_time(const civil_time& from, std::int64_t year, seconds utc_offset) noexcept {
-  auto day = seconds_of_date(year, from.month, from.day);
-  if (!day)
-    return std::nullopt;
-  return timestamp_from(*day + from.second_of_day - from.offset.value_or(utc_offset.count()), from.nanoseconds);
+std::optional<timestamp> from_local(std::int64_t second, std::int64_t nanoseconds, local_zone& zone) {
+  return timestamp_from(second - zone.offset(local_seconds{seconds{second}}).count(), nanoseconds);
 }
 
-/// The latest year in which the time is not too far ahead. Leap days may be eight years apart.
-std::optional<timestamp> guess_year(const civil_time& from, timestamp received_at, seconds utc_offset) noexcept {
+/// `day`: its midnight, in seconds since 1970.
+std::optional<timestamp> to_time(const civil_time& from, std::int64_t day, local_zone& zone) {
+  auto second = day + from.second_of_day;
+  return from.offset ? timestamp_from(second - *from.offset, from.nanoseconds)
+                     : from_local(second, from.nanoseconds, zone);
+}
+
+/// The latest year in which the time is not too far ahead. Leap days may be eight years apart. The zone is not asked
+/// about days that are ahead in any zone, for it remembers only what it was asked last.
+std::optional<timestamp> guess_year(const civil_time& from, timestamp received_at, local_zone& zone) {
+  auto latest = received_at + tolerated_lead;
+  auto latest_day = floor<seconds>(latest + greatest_offset).time_since_epoch().count();
   std::int64_t next = static_cast<int>(year_month_day{floor<days>(received_at)}.year()) + 1;
   for (auto year = next; year > next - 10; --year)
-    if (auto time = to_time(from, year, utc_offset); time && *time <= received_at + tolerated_lead)
-      return time;
+    if (auto day = seconds_of_date(year, from.month, from.day); day && *day <= latest_day)
+      if (auto time = to_time(from, *day, zone); time && *time <= latest)
+        return time;
   return std::nullopt;
 }
 
 /// RFC 3339 without an offset.
-std::optional<timestamp> take_local_date_time(time_scanner& in, seconds utc_offset) noexcept {
+std::optional<timestamp> take_local_date_time(time_scanner& in, local_zone& zone) {
   auto day = in.date();
   if (!day || (!in.skip('T') && !in.skip(' ')))
     return std::nullopt;
   auto second_of_day = in.time_of_day();
   auto nanos = second_of_day ? in.fraction() : std::nullopt;
-  return nanos ? timestamp_from(*day + *second_of_day - utc_offset.count(), *nanos) : std::nullopt;
+  return nanos ? from_local(*day + *second_of_day, *nanos, zone) : std::nullopt;
 }
 
-std::optional<timestamp> take_time(time_scanner& in, timestamp received_at, seconds utc_offset) noexcept {
+std::optional<timestamp> take_time(time_scanner& in, timestamp received_at, local_zone& zone) {
   auto ahead = in;
   if (auto time = ahead.date_time()) {
     in = ahead;
     return time;
   }
   ahead = in;
-  if (auto time = take_local_date_time(ahead, utc_offset)) {
+  if (auto time = take_local_date_time(ahead, zone)) {
     in = ahead;
     return time;
   }
   auto civil = take_civil_time(in);
   if (!civil)
     return std::nullopt;
-  return civil->year ? to_time(*civil, *civil->year, utc_offset) : guess_year(*civil, received_at, utc_offset);
+  if (!civil->year)
+    return guess_year(*civil, received_at, zone);
+  auto day = seconds_of_date(*civil->year, civil->month, civil->day);
+  return day ? to_time(*civil, *day, zone) : std::nullopt;
 }
 
 /// Cisco's `NNN: ` and the mark of a clock that is not set.
@@ -152,10 +164,10 @@ void skip_sequence(time_scanner& in) noexcept {
 
 } // namespace
 
-std::optional<timestamp> take_rfc3164_time(std::string_view& text, timestamp received_at, seconds utc_offset) noexcept {
+std::optional<timestamp> take_rfc3164_time(std::string_view& text, timestamp received_at, local_zone& zone) {
   time_scanner in{text};
   skip_sequence(in);
-  auto time = take_time(in, received_at, utc_offset);
+  auto time = take_time(in, received_at, zone);
   if (!time)
     return std::nullopt;
   in.skip(':');

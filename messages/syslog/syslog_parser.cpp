@@ -201,8 +201,8 @@ std::string_view syslog_parser::keep(std::string_view id, std::string_view name)
 
 // -- RFC 3164 ---------------------------------------------------------------------------------------------------------
 
-void syslog_parser::parse_rfc3164(std::string_view text, timestamp received_at, record_view& record) const {
-  if (auto time = take_rfc3164_time(text, received_at, utc_offset_)) {
+void syslog_parser::parse_rfc3164(std::string_view text, timestamp received_at, record_view& record) {
+  if (auto time = take_rfc3164_time(text, received_at, zone_)) {
     record.time = *time;
     take_hostname(text, record);
   }

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "messages/record_codec.hpp"
+#include "messages/syslog/local_zone.hpp"
 
 namespace sluice {
 
@@ -15,8 +17,9 @@ enum class syslog_format : std::uint8_t { rfc5424, rfc3164, unparsed };
 /// scratch memory from one to the next. Not thread-safe.
 class syslog_parser {
 public:
-  /// `utc_offset`: the zone of timestamps that name none, east of UTC.
-  explicit syslog_parser(std::chrono::seconds utc_offset = {}) : utc_offset_(utc_offset) {}
+  /// `zone`: of timestamps that name none; without it UTC.
+  explicit syslog_parser(local_zone::ask_offset zone = [](auto) { return std::chrono::seconds{}; })
+    : zone_(std::move(zone)) {}
 
   /// Fills `record` with views into `message`, static memory, and that of the parser; valid until the next call. What
   /// has no form that it knows becomes the body as it is.
@@ -24,13 +27,13 @@ public:
 
 private:
   bool parse_rfc5424(std::string_view text, timestamp received_at, record_view& record);
-  void parse_rfc3164(std::string_view text, timestamp received_at, record_view& record) const;
+  void parse_rfc3164(std::string_view text, timestamp received_at, record_view& record);
   bool take_structured_data(std::string_view& text, record_view& record);
   bool take_element(std::string_view& text, record_view& record);
   std::string_view take_value(std::string_view& text);
   std::string_view keep(std::string_view id, std::string_view name);
 
-  std::chrono::seconds utc_offset_;
+  local_zone zone_;
   std::string scratch_; ///< Never grows while a record views it.
 };
 

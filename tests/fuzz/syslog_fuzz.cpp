@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto piece = static_cast<std::size_t>(static_cast<unsigned char>(input[0])) + 1;
   auto messages = messages_of(input.substr(1), piece);
   FUZZ_REQUIRE(messages == messages_of(input.substr(1), input.size()));
-  syslog_parser parser{std::chrono::hours{-5}};
+  syslog_parser parser{[](auto) { return std::chrono::hours{-5}; }};
   for (auto& [message, continues] : messages)
     parse(parser, without_trailer(message));
   return 0;

@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(syslog, syslog_unparsed,
 // -- RFC 3164 ---------------------------------------------------------------------------------------------------------
 
 TEST_F(syslog_parser_test, reads_iso_time_without_a_zone_as_local) {
-  syslog_parser east{2h};
+  syslog_parser east{[](auto) { return 2h; }};
   for (auto text :
     {"<38>2026-11-24T12:06:46.5 localhost prg[1234]: m", "<38>2026-11-24 12:06:46.5 localhost prg[1234]: m"}) {
     EXPECT_EQ(east.parse(text, received, record), syslog_format::rfc3164);
@@ -264,11 +264,37 @@ TEST_F(syslog_parser_test, takes_the_latest_year_that_is_not_ahead) {
 }
 
 TEST_F(syslog_parser_test, reads_times_without_a_zone_in_that_of_the_receiver) {
-  parser = syslog_parser{2h};
+  parser = syslog_parser{[](auto) { return 2h; }};
   parse("<13>Nov 24 11:59:59 h a: x");
   EXPECT_EQ(record.time, at("2026-11-24T09:59:59Z"));
   parse("<13>Nov 24 11:59:59 UTC h a: x");
   EXPECT_EQ(record.time, at("2026-11-24T11:59:59Z"));
+}
+
+TEST_F(syslog_parser_test, reads_each_time_without_a_zone_in_the_season_that_it_names) {
+  parser = syslog_parser{[](std::chrono::local_seconds at) {
+    return at < std::chrono::local_days{std::chrono::year{2026} / 10 / 25} + 3h ? 2h : 1h;
+  }};
+  parse("<13>Oct 25 02:59:59 h a: x");
+  EXPECT_EQ(record.time, at("2026-10-25T00:59:59Z"));
+  parse("<13>Oct 25 03:00:00 h a: x");
+  EXPECT_EQ(record.time, at("2026-10-25T02:00:00Z"));
+  parse("<13>2026-10-25T02:59:59 h a: x");
+  EXPECT_EQ(record.time, at("2026-10-25T00:59:59Z"));
+}
+
+TEST_F(syslog_parser_test, asks_for_the_zone_once_in_a_quarter_of_an_hour) {
+  std::vector<std::chrono::local_seconds> asked;
+  parser = syslog_parser{[&asked](auto at) {
+    asked.push_back(at);
+    return 1h;
+  }};
+  received = at("2026-12-31T12:00:00Z");
+  for (auto text : {"<13>Nov 24 11:45:00 h a: x", "<13>Nov 24 11:50:00 h a: x", "<13>Nov 24 11:59:59 h a: x",
+         "<13>Nov 24 12:00:00 UTC h a: x", "<13>Nov 24 12:00:00 h a: x"})
+    parse(text);
+  auto day = std::chrono::local_days{std::chrono::year{2026} / 11 / 24};
+  EXPECT_THAT(asked, ElementsAre(day + 11h + 45min, day + 12h));
 }
 
 } // namespace sluice
