@@ -18,10 +18,11 @@ constexpr std::string_view syslog_udp = "syslog+udp";
 constexpr std::string_view lines_tcp = "lines+tcp";
 
 std::unique_ptr<record_source> make_source(std::string_view scheme, const ingest_options& options, environment& env) {
+  framed_limits limits{.max_message_bytes = options.max_message_bytes};
   if (scheme == lines_tcp)
-    return std::make_unique<line_source>(options.max_message_bytes, options.lines);
-  return std::make_unique<syslog_source>(options.max_message_bytes,
-    [&env](std::chrono::local_seconds at) { return host_utc_offset(at, env.now()); });
+    return std::make_unique<line_source>(limits, options.lines);
+  return std::make_unique<syslog_source>(
+    limits, [&env](std::chrono::local_seconds at) { return host_utc_offset(at, env.now()); });
 }
 
 } // namespace

@@ -27,7 +27,8 @@ struct intake_config {
   stream_id stream;    ///< A new one with each start of the process.
   label_set labels;
   batch_limits batch;
-  /// Bytes of records that may be made and not be durable. What peers have not completed comes on top.
+  /// Bytes of records that may be made and not be durable. What peers have not completed comes on top
+  /// (`framed_limits`): it can only be completed by reading on.
   std::size_t window_bytes = 32 * 1024 * 1024;
   std::shared_ptr<intake_state> state;
 };

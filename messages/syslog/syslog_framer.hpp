@@ -16,7 +16,7 @@ class syslog_framer {
 public:
   explicit syslog_framer(std::size_t max_message_bytes) : max_bytes_(max_message_bytes), lines_(max_message_bytes) {}
 
-  /// As `line_framer::feed`. A message still has what `without_trailer` removes.
+  /// As `line_framer::feed`. The last piece of a message still has what `without_trailer` removes.
   template <class Take>
   void feed(std::string_view bytes, Take&& take) {
     if (framing_ == framing::unknown)
@@ -30,13 +30,21 @@ public:
   template <class Take>
   void finish(Take&& take) {
     if (!partial_.empty() && left_ > 0)
-      give({}, take);
+      give({}, true, take);
     else if (!partial_.empty())
       lines_.feed(partial_, take);
     lines_.finish(take);
   }
 
-  std::uint64_t cut_messages() const noexcept { return cut_ + lines_.cut_lines(); }
+  /// As `line_framer::cut`.
+  template <class Take>
+  void cut(Take&& take) {
+    if (!partial_.empty() && left_ > 0)
+      give({}, false, take);
+    lines_.cut(take);
+  }
+
+  std::size_t held_bytes() const noexcept { return lines_.held_bytes() + (partial_.empty() ? 0 : partial_.capacity()); }
 
   /// Whether octet counting has met something else than a length.
   bool is_broken() const noexcept { return is_broken_; }
@@ -82,9 +90,7 @@ private:
       bytes.remove_prefix(part.size());
       left_ -= part.size();
       if (left_ == 0 || partial_.size() + part.size() == max_bytes_) {
-        cut_ += left_ > 0 && !continues_;
-        give(part, take);
-        continues_ = left_ > 0;
+        give(part, left_ == 0, take);
       } else {
         partial_.append(part);
       }
@@ -117,10 +123,11 @@ private:
   }
 
   template <class Take>
-  void give(std::string_view end, Take& take) {
+  void give(std::string_view end, bool is_last, Take& take) {
+    auto is_first = !std::exchange(continues_, !is_last);
     if (partial_.empty())
-      return take(end, continues_);
-    take(std::string_view{partial_.append(end)}, continues_);
+      return take(framed_piece{end, is_first, is_last});
+    take(framed_piece{partial_.append(end), is_first, is_last});
     std::string{}.swap(partial_);
   }
 
@@ -130,7 +137,6 @@ private:
   std::string partial_;    ///< Of a length, or of a message if some of it is left.
   std::uint64_t left_ = 0; ///< Of the message at hand.
   bool continues_ = false, is_broken_ = false;
-  std::uint64_t cut_ = 0;
 };
 
 /// A message without what ends it: one LF, CR LF or NUL.

@@ -16,9 +16,9 @@ constexpr std::size_t max_message_bytes = 512;
 
 std::vector<std::pair<std::string, bool>> messages_of(std::string_view bytes, std::size_t piece) {
   std::vector<std::pair<std::string, bool>> found;
-  auto take = [&found](std::string_view text, bool continues) {
-    FUZZ_REQUIRE(text.size() <= max_message_bytes);
-    found.emplace_back(text, continues);
+  auto take = [&found](const framed_piece& piece) {
+    FUZZ_REQUIRE(piece.text.size() <= max_message_bytes);
+    found.emplace_back(piece.text, piece.is_last);
   };
   syslog_framer framer{max_message_bytes};
   for (std::size_t at = 0; at < bytes.size(); at += piece)
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto messages = messages_of(input.substr(1), piece);
   FUZZ_REQUIRE(messages == messages_of(input.substr(1), input.size()));
   syslog_parser parser{[](auto) { return std::chrono::hours{-5}; }};
-  for (auto& [message, continues] : messages)
-    parse(parser, without_trailer(message));
+  for (auto& [message, is_last] : messages)
+    parse(parser, is_last ? without_trailer(message) : message);
   return 0;
 }

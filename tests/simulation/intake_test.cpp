@@ -79,7 +79,7 @@ private:
   };
 
   void start_gateway() {
-    state_->records = std::make_unique<syslog_source>(64 * 1024, [](auto) { return 0s; });
+    state_->records = std::make_unique<syslog_source>(framed_limits{}, [](auto) { return 0s; });
     auto& net = gateway_.env().net;
     auto listening = lane_ == lane::datagrams ? net.listen(listens_on_, datagram_options{}, state_->queue)
                                               : net.listen(listens_on_, byte_options{}, state_->queue);

@@ -14,8 +14,8 @@ struct line_source_test : Test {
   void feed(line_source& to, peer_id peer, std::string_view bytes) { to.feed(peer, bytes, received, taken.take()); }
 
   taken_records taken;
-  line_source text{16, line_form::text};
-  line_source json{256, line_form::json};
+  line_source text{{.max_message_bytes = 16}, line_form::text};
+  line_source json{{.max_message_bytes = 256}, line_form::json};
 };
 
 } // namespace

@@ -10,10 +10,10 @@ using namespace testing;
 
 struct piece {
   std::string text;
-  bool continues = false;
+  bool is_first = true, is_last = true;
   friend bool operator==(const piece&, const piece&) = default;
   friend std::ostream& operator<<(std::ostream& to, const piece& x) {
-    return to << x.text << (x.continues ? " (continues)" : "");
+    return to << x.text << (x.is_first ? "" : " (continues)") << (x.is_last ? "" : " (goes on)");
   }
 };
 
@@ -23,7 +23,7 @@ struct syslog_framer_test : Test {
     std::vector<piece> first;
     for (auto size = bytes.size(); size > 0; --size) {
       std::vector<piece> found;
-      auto take = [&found](std::string_view text, bool continues) { found.push_back({std::string{text}, continues}); };
+      auto take = [&found](const framed_piece& x) { found.push_back({std::string{x.text}, x.is_first, x.is_last}); };
       framer = syslog_framer{max_bytes};
       for (std::size_t at = 0; at < bytes.size(); at += size)
         framer.feed(bytes.substr(at, size), take);
@@ -66,15 +66,30 @@ TEST_F(syslog_framer_test, goes_on_by_lines_where_octet_counting_breaks) {
 }
 
 TEST_F(syslog_framer_test, cuts_what_is_too_long) {
-  EXPECT_EQ(
-    all_of("<13>abcdefghij\n<13>b\n", 6), (std::vector<piece>{{"<13>ab"}, {"cdefgh", true}, {"ij", true}, {"<13>b"}}));
-  EXPECT_EQ(framer.cut_messages(), 1u);
-  EXPECT_EQ(
-    all_of("14 <13>abcdefghij5 <13>b", 6), (std::vector<piece>{{"<13>ab"}, {"cdefgh", true}, {"ij", true}, {"<13>b"}}));
-  EXPECT_EQ(framer.cut_messages(), 1u);
+  std::vector<piece> cut{{"<13>ab", true, false}, {"cdefgh", false, false}, {"ij", false, true}, {"<13>b"}};
+  EXPECT_EQ(all_of("<13>abcdefghij\n<13>b\n", 6), cut);
+  EXPECT_EQ(all_of("14 <13>abcdefghij5 <13>b", 6), cut);
   EXPECT_EQ(all_of("<13>ab\n6 <13>\n", 6), (std::vector<piece>{{"<13>ab"}, {"6 <13>"}}));
-  EXPECT_EQ(framer.cut_messages(), 0u);
   EXPECT_EQ(all_of("6 <13>ab6 <13>cd", 6), (std::vector<piece>{{"<13>ab"}, {"<13>cd"}}));
+}
+
+TEST_F(syslog_framer_test, cuts_what_it_holds_and_then_holds_nothing) {
+  for (std::string begin : {"<13>abcdefghijklmnopqrstuvwxyz", "33 <13>abcdefghijklmnopqrstuvwxyz"}) {
+    std::vector<piece> found;
+    auto take = [&found](const framed_piece& x) { found.push_back({std::string{x.text}, x.is_first, x.is_last}); };
+    framer = syslog_framer{100};
+    framer.feed(begin, take);
+    EXPECT_GE(framer.held_bytes(), 30u);
+    framer.cut(take);
+    EXPECT_EQ(framer.held_bytes(), 0u);
+    framer.feed("12\n", take);
+    framer.finish(take);
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0], (piece{"<13>abcdefghijklmnopqrstuvwxyz", true, false}));
+    EXPECT_EQ(found[1].text.substr(0, 2), "12");
+    EXPECT_FALSE(found[1].is_first);
+    EXPECT_TRUE(found[1].is_last);
+  }
 }
 
 TEST_F(syslog_framer_test, gives_what_has_no_end) {
