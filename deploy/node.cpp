@@ -83,6 +83,10 @@ bool node::has_failed() const {
          std::ranges::any_of(sources_, [](auto& x) { return x.second.is_drained(); });
 }
 
+bool node::is_settled() const {
+  return std::ranges::none_of(successors_, [this](auto& x) { return departures_.contains(name_of_source(x)); });
+}
+
 // -- reloading ----------------------------------------------------------------
 
 std::optional<startup_error> node::reload(configuration next, const reload_plan& plan) {
@@ -100,6 +104,8 @@ std::optional<startup_error> node::reload(configuration next, const reload_plan&
     for (auto& name : *names)
       end_source(name);
   config_ = std::move(next);
+  successors_.clear();
+  retry_at_ = {};
   for (auto& [name, options] : config_.sources)
     if (!sources_.contains(name))
       successors_.insert(name);

@@ -39,8 +39,8 @@ public:
   /// time that it returns, if any.
   std::optional<time_point> settle();
 
-  /// Whether everything runs that is configured.
-  bool is_settled() const noexcept { return successors_.empty(); }
+  /// Whether nothing that is configured waits for what it replaces to end.
+  bool is_settled() const;
 
   /// Ends what brings records, then what stores them, within the configuration's `drain_timeout`. A signal to end cuts
   /// that short; `signals` is null where the program has signals of its own.
@@ -62,7 +62,7 @@ private:
   std::unique_ptr<receive_node> receive_;
   std::map<std::string, running_pipeline> sources_;
   departures departures_;
-  std::set<std::string> successors_; ///< Sources that wait for those that they replace to end.
+  std::set<std::string> successors_; ///< Sources that wait for those that they replace to end, or could not be started.
   time_point retry_at_{};            ///< Of a successor that could not be started.
 };
 

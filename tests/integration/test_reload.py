@@ -280,6 +280,33 @@ ship: {{to: '{receiver.url}', buffer: {{type: disk}}, batch: {{timeout: 10ms}}}}
         assert_same(sluice.stored(receiver, log), log.read_bytes())
 
 
+def test_a_source_that_cannot_be_started_is_repaired_by_a_reload(sluice):
+    """Such a one was tried for ever, and no reload was read meanwhile."""
+    receiver = sluice.receiver()
+    logs = {name: sluice.file(f"{name}.log", f"{name}\n".encode()) for name in ("a", "b")}
+
+    def text(sources="ab", buffer="memory"):
+        named = ", ".join(f"{x}: {{include: {logs[x]}}}" for x in sources)
+        return f"""
+node: {{data_dir: {sluice.tmp}/data}}
+sources: {{{named}}}
+ship: {{to: '{receiver.url}', buffer: {{type: {buffer}}}, batch: {{timeout: 10ms}}}}
+"""
+
+    node = Node(sluice, text())
+    node.process.errors.wait_for("source b: following")
+    (sluice.tmp / "data/sources/a/spool.lock").mkdir()  # nobody can have this spool
+    for repaired in ("ab", "b"):
+        node.take(text(buffer="disk"))
+        node.process.errors.wait_for("source a: .*spool.lock.*; trying again")
+        node.take(text(repaired))
+    for name in logs:
+        with logs[name].open("ab") as to:
+            to.write(b"more\n")
+    sluice.await_count(receiver, 2, "--label", f"source={logs['b']}")
+    assert node.process.stop() == 0, node.process
+
+
 def test_shippers_of_other_listeners_stay_connected(sluice):
     store = sluice.tmp / "store"
 
