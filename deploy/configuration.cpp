@@ -277,7 +277,7 @@ private:
   void relay(section_reader& top) {
     auto& to = made_.receive->relay.emplace(ship_);
     to.state = data_dir_ / "receive";
-    constexpr auto most = spool_slot::max_slots;
+    constexpr auto most = spool_slot::max_listeners;
     if (made_.receive->listen.size() > most)
       top.complain(top.place_of("receive"), "receive.listen",
         fmt::format("without a store there can be {} listeners, for each needs a spool", most));

@@ -51,9 +51,10 @@ expected<spool_slot> take_spool_slot(
   if (!taken)
     return taken;
   if (!taken->claim)
-    return fail(errc::locked, fmt::format("{}: {} processes have their spools there, which is the limit; stop one, or "
-                                          "name another folder with --state",
-                                state.string(), spool_slot::max_slots));
+    return fail(errc::locked,
+      fmt::format("{}: all {} spools there are in use, by processes or by listeners that are still being shipped; end "
+                  "one, wait until a receiver has taken what they hold, or use another folder",
+        state.string(), spool_slot::max_slots));
   return open(files, std::move(*taken), limits, now);
 }
 

@@ -10,7 +10,9 @@ namespace sluice {
 
 /// One of the spools that the processes of an agent may have at a time.
 struct spool_slot {
-  static constexpr int max_slots = 16;
+  /// Each listener of a relay has one. A reload may replace all of them, and the last one's are still on their way out.
+  static constexpr int max_listeners = 16;
+  static constexpr int max_slots = 3 * max_listeners;
 
   std::filesystem::path folder;
   std::shared_ptr<file_lock> claim; ///< Keeps other processes away, also while the folder is not open.

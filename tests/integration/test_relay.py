@@ -155,6 +155,24 @@ def test_reload_under_load(sluice):
     assert relay.process.stop() == 0, relay.process
 
 
+def test_all_listeners_are_replaced_while_nobody_takes_what_they_hold(sluice):
+    """The new ones found no spool if there were more than 8."""
+    lanes = [f"http://127.0.0.1:{free_port()}" for _ in range(16)]
+    port = free_port()
+    relay = Node(sluice, relay_file(sluice, f"tcp://127.0.0.1:{port}", lanes))
+    expected = []
+    for turn in range(2):
+        for lane in lanes:
+            relay.process.errors.wait_for(f"listening on {lane}")
+            expected.append(f"{turn} by {lane}".encode())
+            assert post(int(lane.rsplit(":", 1)[1]), expected[-1] + b"\n")[0] < 300
+        relay.take(relay_file(sluice, f"tcp://127.0.0.1:{port}", lanes).replace("50ms}}", f"{60 + turn}ms}}}}"))
+    relay.refuse(relay_file(sluice, f"tcp://127.0.0.1:{port}", lanes), "all 48 spools there are in use")
+    receiver = sluice.receiver("store", port=port)
+    await_stored(sluice, receiver, "lane=http", expected)
+    assert relay.process.stop() == 0, relay.process
+
+
 def test_stopped_while_no_receiver_answers(sluice):
     relay = Node(sluice, relay_file(sluice, f"tcp://127.0.0.1:{free_port()}").replace("60s", "100ms"))
     assert post(relay.port("http"), b"one\n")[0] < 300

@@ -96,7 +96,7 @@ TEST_F(spool_slots, are_bounded) {
   auto more = take();
   ASSERT_FALSE(more);
   EXPECT_EQ(more.error().code, errc::locked);
-  EXPECT_NE(more.error().message.find("--state"), std::string::npos);
+  EXPECT_NE(more.error().message.find("/state: all 48 spools there are in use"), std::string::npos);
 }
 
 } // namespace sluice::test
