@@ -11,7 +11,17 @@
 namespace sluice {
 
 running_pipeline watch(caf::actor_system& system, running_pipeline started) {
-  started.drained = ask<ship_report>(system, started.actor, drain_atom_v);
+  auto drained = std::make_shared<std::promise<expected<ship_report>>>();
+  started.drained = drained->get_future();
+  // What it holds, as a spool, is not kept until somebody looks; of files it has still to be asked what was abandoned.
+  auto ends = !started.abandoned;
+  ask_then<ship_report>(
+    system, started.actor, drain_atom_v, [drained, ends, actor = started.actor](expected<ship_report> answer) {
+      drained->set_value(std::move(answer));
+      if (ends)
+        caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+      signal_wait::wake();
+    });
   auto ended = std::make_shared<std::promise<void>>();
   started.ended = ended->get_future();
   started.actor->attach_functor([ended] {
@@ -43,18 +53,22 @@ bool departures::settle(time_point now) {
   return some_were_late;
 }
 
-void departures::end(departure& x) {
+bool departures::end(departure& x) {
   auto& [name, actor, abandoned, drained, ended] = x.pipeline;
-  if (!x.pipeline.is_drained())
+  x.is_told_to_end = true;
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  if (!x.pipeline.is_drained()) {
     spdlog::warn("{}: {}; what is left is shipped by whoever goes on with it", name,
       x.is_late ? "not all was acknowledged within the drain timeout" : "ended before all was acknowledged");
-  else if (auto report = drained.get(); !report)
+    return false;
+  }
+  auto report = drained.get();
+  if (!report)
     spdlog::error("{}: {}", name, report.error().message);
   else
     spdlog::info("{}: ended, {} acknowledged", name,
       amount(static_cast<double>(report->status.acked_records), static_cast<double>(report->status.acked_bytes)));
-  x.is_told_to_end = true;
-  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  return report.has_value();
 }
 
 bool departures::contains(std::string_view name) const {
@@ -74,8 +88,8 @@ bool departures::wait(signal_wait* signals, time_point deadline) {
   for (auto& x : all_) {
     if (x.is_told_to_end)
       continue;
-    is_all = wait_for(signals, x.pipeline.drained, deadline) && is_all;
-    end(x);
+    wait_for(signals, x.pipeline.drained, deadline);
+    is_all = end(x) && is_all;
   }
   return is_all;
 }

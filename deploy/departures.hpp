@@ -35,7 +35,8 @@ private:
     bool is_late = false;
   };
 
-  void end(departure& x);
+  /// Says how it has ended. Returns whether everything has arrived.
+  bool end(departure& x);
 
   std::vector<departure> all_;
 };

@@ -22,7 +22,7 @@ struct running_pipeline {
   bool has_ended() const { return ended.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
 };
 
-/// Asks a pipeline that was just started how it ends.
+/// Asks a pipeline that was just started how it ends. If it reads no files, its actors end when it has answered.
 running_pipeline watch(caf::actor_system& system, running_pipeline started);
 
 } // namespace sluice
