@@ -262,6 +262,9 @@ private:
       "node.data_dir is missing: the folder that keeps what is to be shipped");
     demand(!relays || !drops(ship_.overload.policy), "ship",
       "what is received and passed on is never dropped: when_full can only be block or spill");
+    auto is_same = [this](auto& x) { return have_same_address(x, *made_.operations); };
+    if (made_.operations && made_.receive && std::ranges::any_of(made_.receive->listen, is_same))
+      top.complain(top.place_of("http"), "http.listen", "receive.listen has this address, too; give another one");
     if (relays)
       relay(top);
     if (!top.has("sources") && !top.has("receive") && !top.has("store") && !top.has("ship"))

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 
 #include <CLI/App.hpp>
@@ -57,6 +58,10 @@ int run(const receive_arguments& options) {
     auto parsed = parse_listen_address(url);
     if (!parsed)
       return report(verb, parsed.error());
+    auto is_same = [&parsed](auto& x) { return have_same_address(*parsed, x); };
+    if (std::ranges::any_of(what.listen, is_same) || (options.operations && is_same(*options.operations)))
+      return report(verb, exit_code::usage,
+        fmt::format("{}: two of --listen and --http have this address; give each another one", url));
     what.listen.push_back(*parsed);
   }
   signal_wait signals;

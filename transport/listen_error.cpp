@@ -13,7 +13,8 @@ tl::unexpected<error> cannot_listen(const endpoint& where, const boost::system::
     code = errc::permission_denied;
   else if (why.category() != boost::asio::error::get_system_category() || why.value() == EADDRNOTAVAIL)
     code = errc::invalid_argument;
-  return fail(code, fmt::format("{}: cannot listen: {}", to_string(where), why.message()));
+  return fail(code, fmt::format("{}: cannot listen: {}{}", to_string(where), why.message(),
+                      code == errc::address_in_use ? "; end what listens there, or give another address" : ""));
 }
 
 } // namespace sluice

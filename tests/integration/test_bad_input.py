@@ -138,7 +138,15 @@ def test_a_file_that_vanishes_is_told_and_the_others_are_shipped(sluice):
 
 def test_a_port_in_use(sluice):
     receiver = sluice.receiver()
-    refused(sluice, 73, [receiver.url, "in use"], "receive", "--listen", receiver.url, "--store", sluice.tmp / "other")
+    refused(sluice, 73, [receiver.url, "in use; end what listens there"], "receive", "--listen", receiver.url, "--store",
+            sluice.tmp / "other")
+
+
+@pytest.mark.parametrize("more", [("--listen", "http://127.0.0.1:9"), ("--http", "127.0.0.1:9")])
+def test_an_address_that_is_given_twice(sluice, more):
+    refused(sluice, 64, ["http://127.0.0.1:9: ", "--listen", "--http"], "receive", "--listen", "http://127.0.0.1:9", *more,
+            "--store", sluice.tmp / "store")
+    assert not (sluice.tmp / "store").exists()
 
 
 def test_a_store_in_use(sluice):

@@ -115,6 +115,7 @@ TEST(configuration, each_mistake_has_a_place_and_a_reason) {
          {store + "receive: {listen: htp://h}\n", "2:19: receive.listen: ", "did you mean 'http'?"},
          {store + "receive: {listen: [tcp://h:1, tcp://h:1]}\n", "2:11: receive.listen: ", "twice"},
          {store + "receive: {listen: [tcp://h:1, http://h:1]}\n", "2:11: receive.listen: ", "twice"},
+         {store + "receive: {listen: tcp://h:1}\nhttp: {listen: 'h:1'}\n", "3:1: http.listen: ", "this address"},
          {store + "receive: {listen: tls://h:1}\n", "2:11: receive.tls: ", "missing"},
          {store + "receive: {listen: tcp://h:1, tls: {crt_file: c, key_file: k}}\n",
            "2:30: receive.tls: ", "nothing listens"},
