@@ -89,7 +89,7 @@ bool node::is_settled() const {
 
 // -- reloading ----------------------------------------------------------------
 
-std::optional<startup_error> node::reload(configuration next, const reload_plan& plan) {
+std::optional<startup_error> node::reload(configuration next, reload_plan& plan) {
   auto relays = config_.receive && config_.receive->relay;
   if (auto failure = open_new(next, plan)) {
     if (receive_)
@@ -112,7 +112,7 @@ std::optional<startup_error> node::reload(configuration next, const reload_plan&
   return std::nullopt;
 }
 
-std::optional<startup_error> node::open_new(const configuration& next, const reload_plan& plan) {
+std::optional<startup_error> node::open_new(const configuration& next, reload_plan& plan) {
   for (auto* names : {&plan.added_sources, &plan.changed_sources})
     for (auto& name : *names)
       if (auto failure = check_ship_node(process_, next.sources.at(name)))

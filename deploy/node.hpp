@@ -32,8 +32,9 @@ public:
   bool has_failed() const;
 
   /// Goes over to `next`, which `plan` was made for: opens what is new before it ends anything. If that fails, it
-  /// closes what it has opened, and goes on as before. Only while `is_settled`.
-  std::optional<startup_error> reload(configuration next, const reload_plan& plan);
+  /// closes what it has opened, and goes on as before. Adds to `plan` what has changed in files that `next` names. Only
+  /// while `is_settled`.
+  std::optional<startup_error> reload(configuration next, reload_plan& plan);
 
   /// Lets go of what has ended, and starts what waits for that. To be called when something has happened, and at the
   /// time that it returns, if any.
@@ -51,7 +52,7 @@ private:
   std::optional<startup_error> start_receiving();
   std::optional<startup_error> ship_leftovers();
   std::optional<startup_error> start_source(const std::string& name, const ship_options& options);
-  std::optional<startup_error> open_new(const configuration& next, const reload_plan& plan);
+  std::optional<startup_error> open_new(const configuration& next, reload_plan& plan);
   void end_source(const std::string& name);
   void end_lanes(std::vector<running_pipeline> lanes, bool is_relay);
   exit_code end(running_pipeline& x, signal_wait* signals, time_point deadline);

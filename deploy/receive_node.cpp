@@ -54,6 +54,14 @@ std::optional<startup_error> equip(actor_process& process, receive_options& opti
   return std::nullopt;
 }
 
+/// What a lane holds on its way to our own store: nobody else has it, but for clients that wait for an answer.
+void explain_lost(std::string_view who, const ship_status& status, bool is_http) {
+  report(who, exit_code::not_acknowledged,
+    fmt::format("stopped: {} received and not stored; {}",
+      amount(static_cast<double>(status.pending_records), static_cast<double>(status.pending_bytes)),
+      is_http ? "who has sent them gets no answer" : "they are lost"));
+}
+
 } // namespace
 
 endpoint local_store() {
@@ -149,10 +157,12 @@ bool receive_node::has_failed() const {
 
 // -- changes ------------------------------------------------------------------
 
-std::optional<startup_error> receive_node::prepare(receive_options next, const listener_changes& changes) {
+std::optional<startup_error> receive_node::prepare(receive_options next, listener_changes& changes) {
   auto& [options, ended, opened] = prepared_.emplace(std::move(next), changes.removed);
   if (auto failure = equip(process_, options, &options_))
     return failure;
+  if (options.ingest.http_token != options_.ingest.http_token)
+    replace_http(changes);
   auto open = [&, &options = options, &opened = opened](
                 const endpoint& wanted, const endpoint& where, bool takes_over) -> std::optional<startup_error> {
     auto made = listen(options, wanted, where, takes_over);
@@ -172,6 +182,16 @@ std::optional<startup_error> receive_node::prepare(receive_options next, const l
     ended.push_back(old);
   }
   return std::nullopt;
+}
+
+/// Those that would stay as they are.
+void receive_node::replace_http(listener_changes& changes) const {
+  for (auto& x : lanes_) {
+    auto is_replaced = std::ranges::any_of(changes.replaced, [&x](auto& y) { return y.first == x.wanted; });
+    auto is_removed = std::ranges::find(changes.removed, x.wanted) != changes.removed.end();
+    if (is_http_scheme(x.wanted.scheme) && !is_replaced && !is_removed)
+      changes.replaced.emplace_back(x.wanted, x.wanted);
+  }
 }
 
 std::vector<running_pipeline> receive_node::commit() {
@@ -226,10 +246,18 @@ bool receive_node::drain_lanes(std::string_view verb, signal_wait* signals, time
       continue;
     auto& [name, actor, abandoned, drained, ended] = *x.pipeline;
     auto is_drained = wait_for(signals, drained, deadline);
-    if (!is_drained && options_.relay)
-      explain_unfinished(
-        fmt::format("{}: {}", verb, name), present_status(signals, process_.system(), actor), "stopped");
-    is_all = is_drained && drained.get() && is_all;
+    is_all = is_all && is_drained;
+    auto who = fmt::format("{}: {}", verb, name);
+    if (is_drained) {
+      if (auto outcome = drained.get(); !outcome) {
+        is_all = false;
+        report(who, exit_code::not_acknowledged, outcome.error().message);
+      }
+    } else if (auto status = present_status(signals, process_.system(), actor); options_.relay) {
+      explain_unfinished(who, status, "stopped");
+    } else {
+      explain_lost(who, status, is_http_scheme(x.wanted.scheme));
+    }
     caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   return is_all;
@@ -242,16 +270,17 @@ exit_code receive_node::drain(std::string_view verb, signal_wait* signals, time_
   if (!pipeline_)
     return is_all_in ? exit_code::done : exit_code::not_acknowledged;
   auto drained = ask<void>(process_.system(), pipeline_, drain_atom_v);
-  if (wait_for(signals, drained, deadline) && is_all_in) {
-    auto outcome = drained.get();
-    return outcome ? exit_code::done
-                   : static_cast<exit_code>(report(verb, exit_code::io_error, outcome.error().message));
+  if (wait_for(signals, drained, deadline)) {
+    if (auto outcome = drained.get(); !outcome)
+      return static_cast<exit_code>(report(verb, exit_code::io_error, outcome.error().message));
+    return is_all_in ? exit_code::done : exit_code::not_acknowledged;
   }
   auto metrics = take_snapshot(process_.system(), process_.env().now());
   auto held = [&metrics](std::string_view name) { return total(metrics, name, {{"component_id", "receiver"}}); };
   return static_cast<exit_code>(report(verb, exit_code::not_acknowledged,
-    fmt::format("stopped: {} ({} of frames) received and not stored; their shippers keep them",
-      counted(static_cast<std::uint64_t>(held("buffer_events")), "record"), format_size(held("buffer_size_bytes")))));
+    fmt::format("stopped: {} ({} of frames) received and not stored; their shippers keep them{}",
+      counted(static_cast<std::uint64_t>(held("buffer_events")), "record"), format_size(held("buffer_size_bytes")),
+      is_all_in ? "" : ", but for what is lost of listeners as said")));
 }
 
 expected<endpoint> parse_listen_address(std::string_view url) {

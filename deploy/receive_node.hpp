@@ -63,8 +63,8 @@ public:
   exit_code drain(std::string_view verb, signal_wait* signals, time_point deadline);
 
   /// Opens what `next` has and is not there; its store is the present one. What is there goes on. `commit` or `undo`
-  /// comes next, the latter after a failure.
-  std::optional<startup_error> prepare(receive_options next, const listener_changes& changes);
+  /// comes next, the latter after a failure. Adds to `changes` the HTTP listeners whose token file says something else.
+  std::optional<startup_error> prepare(receive_options next, listener_changes& changes);
 
   /// Goes over to what was prepared. Returns what is to be ended of what was there; that is closed for newcomers.
   std::vector<running_pipeline> commit();
@@ -92,6 +92,7 @@ private:
   tl::expected<lane, startup_error> listen(
     const receive_options& options, const endpoint& wanted, const endpoint& where, bool takes_over);
   tl::expected<ship_pipeline_config, startup_error> make_onward(const receive_options& options);
+  void replace_http(listener_changes& changes) const;
   std::vector<running_pipeline> close(std::vector<lane> lanes);
   bool drain_lanes(std::string_view verb, signal_wait* signals, time_point deadline);
 

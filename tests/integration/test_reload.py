@@ -307,6 +307,31 @@ ship: {{to: '{receiver.url}', buffer: {{type: {buffer}}}, batch: {{timeout: 10ms
     assert node.process.stop() == 0, node.process
 
 
+def test_a_token_that_has_changed_in_its_file_is_taken(sluice):
+    port, token = free_port(), sluice.file("token", b"first\n")
+    text = f"""
+store: {{path: {sluice.tmp}/store}}
+receive: {{listen: ['http://127.0.0.1:{port}'], http_token_file: {token}}}
+"""
+    node = Node(sluice, text)
+    node.port("http")
+
+    def status_with(secret):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        connection.request("POST", "/ingest", "line\n", {"Authorization": f"Bearer {secret}"})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    assert status_with("first") < 300
+    token.write_bytes(b"second\n")
+    node.reload(text, "is taken: 1 listener replaced")
+    assert status_with("second") < 300
+    assert status_with("first") == 401
+    node.reload(text, "is taken: sources and listeners stay as they are")
+    assert node.process.stop() == 0, node.process
+
+
 def test_shippers_of_other_listeners_stay_connected(sluice):
     store = sluice.tmp / "store"
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import types
@@ -242,6 +243,20 @@ def test_receive_gives_a_hanging_disk_up_after_the_drain_timeout(hanging):
     receiver, ship = hanging.start("--drain-timeout", "500ms")
     receiver.signal(signal.SIGTERM)
     assert receiver.wait() == 75, receiver
+    says_what_is_not_stored(receiver)
+    hanging.everything_arrives(receiver, ship)
+
+
+def test_receive_says_what_is_lost_of_syslog_with_a_hanging_disk(sluice, hanging):
+    receiver, ship = hanging.start("--drain-timeout", "500ms", "--listen", "syslog+tcp://127.0.0.1:0")
+    port = int(receiver.errors.wait_for(r"listening on syslog\+tcp://127\.0\.0\.1:(\d+)").group(1))
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as to:
+        to.sendall(b"".join(b"<13>1 - host app - - - %d\n" % i for i in range(100)))
+        to.shutdown(socket.SHUT_WR)
+        assert to.recv(1) == b""  # all of it is read
+    receiver.signal(signal.SIGTERM)
+    assert receiver.wait() == 75, receiver
+    receiver.errors.wait_for(r"sluice receive: syslog\+tcp://\S+: stopped: 100 records .* not stored; they are lost")
     says_what_is_not_stored(receiver)
     hanging.everything_arrives(receiver, ship)
 
