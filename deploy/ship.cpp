@@ -1,6 +1,7 @@
 #include <CLI/App.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -80,6 +81,13 @@ void say_dropped(const stats_snapshot& metrics) {
     fmt::print(stderr, "sluice ship: records dropped in overload, by reason: {}\n", reasons);
 }
 
+/// Nothing is reported after this.
+void end_progress(caf::actor_system& system, const supervisor_actor& stats) {
+  caf::scoped_actor self{system};
+  self->send_exit(stats, caf::exit_reason::user_shutdown);
+  self->wait_for(stats);
+}
+
 /// What the arguments mean together.
 expected<ship_options> complete(const ship_arguments& given) {
   auto made = given.what;
@@ -119,10 +127,10 @@ int run(const ship_arguments& options) {
   auto drained = ask<ship_report>(process.system(), pipeline, drain_atom_v);
   auto cut_short = wait_for_end(signals, options, pipeline, drained);
   auto status = cut_short ? present_status(&signals, process.system(), pipeline) : ship_status{};
+  end_progress(process.system(), stats);
   say_dropped(take_snapshot(process.system(), process.env().now()));
   auto result =
     cut_short ? explain_unfinished(verb, status, *cut_short) : conclude_shipping(verb, drained.get(), *abandoned);
-  caf::anon_send_exit(stats, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(pipeline, caf::exit_reason::user_shutdown);
   return static_cast<int>(result);
 }

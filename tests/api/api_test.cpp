@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sluice/local_node.hpp>
 #include <sluice/spdlog_sink.hpp>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -42,6 +43,18 @@ std::uint16_t free_port() {
 
 class library : public testing::Test {
 protected:
+  /// Of the default logger, which must not be exchanged while threads use it.
+  static spdlog::sinks::dist_sink_mt& outputs() {
+    static auto made = [] {
+      auto all = std::make_shared<spdlog::sinks::dist_sink_mt>(spdlog::default_logger()->sinks());
+      spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", all));
+      return all;
+    }();
+    return *made;
+  }
+
+  static void SetUpTestSuite() { outputs(); }
+
   void SetUp() override {
     spdlog::set_level(spdlog::level::off);
     auto pattern = (std::filesystem::temp_directory_path() / "sluice-api-XXXXXX").string();
@@ -193,20 +206,19 @@ TEST_F(library, refuses_a_bad_configuration_with_its_line) {
 
 TEST_F(library, does_not_ship_what_it_logs_itself) {
   spdlog::set_level(spdlog::level::trace);
-  auto before = spdlog::default_logger();
   auto to = std::make_shared<shipper>(spawn(unreachable()));
   auto logged = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
-  auto logger =
-    std::make_shared<spdlog::logger>("test", spdlog::sinks_init_list{logged, std::make_shared<spdlog_sink>(to)});
-  logger->set_level(spdlog::level::trace);
-  spdlog::set_default_logger(logger);
+  auto shipped = std::make_shared<spdlog_sink>(to);
+  outputs().add_sink(logged);
+  outputs().add_sink(shipped);
   {
     auto failing = spawn(unreachable()); // and says so
     EXPECT_EQ(failing.submit({.body = "x"}), errc::none);
     EXPECT_FALSE(failing.flush(50ms));
   } // whose destructor says what is not acknowledged, in this thread
   spdlog::info("by the program");
-  spdlog::set_default_logger(before);
+  outputs().remove_sink(logged);
+  outputs().remove_sink(shipped);
   EXPECT_EQ(to->counters().accepted, 2);
   EXPECT_GT(logged->last_raw().size(), 2);
 }
