@@ -41,7 +41,7 @@ tl::unexpected<startup_error> cannot_start(exit_code code, const error& reason) 
 std::optional<startup_error> equip(actor_process& process, receive_options& options, const receive_options* present) {
   auto token = read_token(process.env().files, options.http_token_file);
   if (!token)
-    return startup_error{to_exit_code(token.error().code), token.error().message};
+    return startup_error{exit_code::configuration, "the HTTP token: " + token.error().message};
   options.ingest.http_token = std::move(*token);
   if (present && present->ingest.tls && present->tls == options.tls) {
     options.ingest.tls = present->ingest.tls;

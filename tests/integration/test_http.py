@@ -287,7 +287,7 @@ def test_token_is_asked_for(sluice):
 def test_empty_token_file_is_refused(sluice):
     result = sluice.run("receive", "--listen", "http://127.0.0.1:0", "--store", sluice.tmp / "s",
                         "--http-token-file", sluice.file("token", b" \n"))
-    assert result.code == 64 and "there is no token in this file" in result.err
+    assert result.code == 78 and "there is no token in this file" in result.err
 
 
 def test_stopped_receiver_answers_what_it_has(sluice, receiver):
